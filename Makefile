@@ -1,0 +1,56 @@
+# `make` lists the targets. PYTHON=python3.12 chooses the interpreter of a new environment.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench constraints clean
+
+export PYTHON
+
+BIN := .venv/bin
+ENVIRONMENT := pyproject.toml constraints.txt scripts/environment.sh
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.demo ## Run the retail pipeline on real data
+	@$(BIN)/caudal run examples/retail/pipeline.py
+	@printf '\nWhat to type next:\n'
+	@printf '  %s\n' \
+		'.venv/bin/caudal flow-run ls            the runs on record' \
+		'.venv/bin/caudal flow-run inspect ID    one run, task by task' \
+		'.venv/bin/caudal flow-run logs ID       what it logged' \
+		'make demo                               again: unchanged steps come from the cache' \
+		'make test                               every check and test'
+
+test: check ## Run every check and every test, as CI does
+
+check: .venv/.dev ## The same: format, lint, types, imports, dependencies, spelling, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/codespell
+	$(BIN)/pytest
+
+format: .venv/.dev ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: .venv/.demo ## Measure the overhead per task against a bare thread pool
+	$(BIN)/python benchmarks/overhead.py
+
+constraints: .venv/.dev ## Resolve constraints.txt anew
+	scripts/constraints.sh
+
+clean: ## Remove the environment, caches and builds
+	rm -rf .venv build dist .coverage htmlcov .*_cache .hypothesis
+	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps: an environment that is there and newer than what describes it is not touched.
+.venv/.demo: $(ENVIRONMENT)
+	@scripts/environment.sh demo
+	@touch $@
+
+.venv/.dev: $(ENVIRONMENT)
+	@scripts/environment.sh demo,dev
+	@touch .venv/.demo $@

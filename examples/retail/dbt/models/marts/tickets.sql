@@ -1,0 +1,24 @@
+-- One row for each ticket: a household's visit to a store.
+{% set limits = var('ticket_size_limits') %}
+
+select
+    basket_id,
+    any_value(household_id) as household_id,
+    any_value(store_id) as store_id,
+    any_value(week) as week,
+    any_value(sold_on) as sold_on,
+    any_value(month) as month,
+    any_value(weekday) as weekday,
+    count(*) as line_count,
+    sum(total)::decimal(14, 2) as total,
+    sum(discount)::decimal(14, 2) as discount,
+    sum(sales)::decimal(14, 2) as sales,
+    case
+        when sum(sales) < {{ limits[0] }} then 'low'
+        when sum(sales) < {{ limits[1] }} then 'medium'
+        when sum(sales) < {{ limits[2] }} then 'high'
+        else 'very high'
+    end as ticket_size
+from {{ ref('stg_transactions') }}
+group by basket_id
+order by 1

@@ -1,0 +1,73 @@
+"""caudal runs data pipelines written as plain Python, and records every step durably."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from caudal import composition
+
+if TYPE_CHECKING:
+    from caudal.client import get_client
+    from caudal.context import tags
+    from caudal.engine.engine import Engine
+    from caudal.flows import Flow, flow
+    from caudal.logging import get_run_logger
+    from caudal.model.annotations import allow_failure, quote, unmapped
+    from caudal.states import State
+    from caudal.tasks import Task, task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Flow",
+    "State",
+    "Task",
+    "__version__",
+    "allow_failure",
+    "flow",
+    "get_client",
+    "get_run_logger",
+    "quote",
+    "tags",
+    "task",
+    "unmapped",
+]
+
+_HOMES = {
+    "Flow": "caudal.flows",
+    "State": "caudal.states",
+    "Task": "caudal.tasks",
+    "allow_failure": "caudal.model.annotations",
+    "flow": "caudal.flows",
+    "get_client": "caudal.client",
+    "get_run_logger": "caudal.logging",
+    "quote": "caudal.model.annotations",
+    "tags": "caudal.context",
+    "task": "caudal.tasks",
+    "unmapped": "caudal.model.annotations",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module 'caudal' has no attribute {name!r}"
+        raise AttributeError(msg)
+    import importlib  # noqa: PLC0415 - names are looked up where they are used
+
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _compose() -> Engine:
+    from caudal.app import compose  # noqa: PLC0415 - the composition root is only needed once something runs
+
+    return compose()
+
+
+composition.register(_compose)

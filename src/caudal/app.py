@@ -1,0 +1,67 @@
+"""The composition root: from settings to an engine. It alone chooses implementations."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING
+
+from caudal.composition import close_engine
+from caudal.engine.engine import Engine
+from caudal.runners.local import LocalRunner
+from caudal.settings import get_current_settings
+
+if TYPE_CHECKING:
+    from caudal.ledger.port import Ledger
+    from caudal.settings import Settings
+    from caudal.storage.port import BlobStore
+
+_closing_at_exit = False
+
+
+def make_engine(settings: Settings | None = None) -> Engine:
+    """Return a new engine.
+
+    Args:
+        settings: What to build from; by default the current settings.
+
+    Raises:
+        LedgerError: The ledger cannot be opened.
+    """
+    settings = settings or get_current_settings()
+    local = LocalRunner(settings.tasks_runner_thread_pool_max_workers)
+    return Engine(open_ledger(settings), open_store(settings), settings, local)
+
+
+def compose() -> Engine:
+    """Return the process's engine, which is closed when the process ends."""
+    global _closing_at_exit
+    if not _closing_at_exit:
+        _closing_at_exit = True
+        atexit.register(close_engine)
+    return make_engine()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger that the settings name.
+
+    Raises:
+        LedgerError: It cannot be opened.
+    """
+    if str(settings.ledger_path) == ":memory:":
+        from caudal.ledger.memory import MemoryLedger  # noqa: PLC0415 - one of two
+
+        return MemoryLedger()
+    from caudal.ledger.sqlite import SqliteLedger  # noqa: PLC0415 - one of two
+
+    return SqliteLedger(
+        settings.ledger_path,
+        busy_timeout_seconds=settings.ledger_busy_timeout_seconds,
+        durability=settings.durability,
+    )
+
+
+def open_store(settings: Settings) -> BlobStore:
+    """Open the store for large results that the settings name."""
+    from caudal.storage.local import LocalStore  # noqa: PLC0415 - one of several to come
+
+    return LocalStore(settings.results_local_storage_path)

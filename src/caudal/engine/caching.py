@@ -1,0 +1,175 @@
+"""Decides for one task run whether its result is kept, and whether one that is kept already will do.
+
+Two things make a kept result usable: the flow run is a resumed one and recorded this very call with the same inputs, or the task
+has a cache policy and a result lies under the key it computes. Both end the run without a call of the function. Reasons
+to doubt (a key that cannot be computed, a value that is damaged) mean that the function is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from caudal.engine.logs import task_logger
+from caudal.engine.results import StoredValue
+from caudal.exceptions import CaudalError, MissingResult, ResultCorruptedError
+from caudal.model.cache import DEFAULT
+from caudal.model.hashing import stable_hash
+from caudal.model.ids import format_id
+
+if TYPE_CHECKING:
+    from caudal.engine.live_task import LiveTask
+    from caudal.model.results import StoredResult
+    from caudal.model.runs import TaskRunRow
+
+
+class Kept:
+    """A kept result that will do.
+
+    Args:
+        stored: Its record.
+        value: The value.
+        recorded: The row of this very call when the flow run is a resumed one, else None.
+    """
+
+    __slots__ = ("recorded", "stored", "value")
+
+    def __init__(self, stored: StoredResult, value: Any, recorded: TaskRunRow | None) -> None:
+        self.stored, self.value, self.recorded = stored, value, recorded
+
+
+class Keeping:
+    """What is kept of one task run.
+
+    Args:
+        run: The task run, its inputs resolved.
+    """
+
+    __slots__ = ("_hash", "_key", "_run", "persists")
+
+    def __init__(self, run: LiveTask) -> None:
+        self._run = run
+        #: Whether the result is stored.
+        self.persists = run.scope.persist if run.spec.persist is None else run.spec.persist
+        self._key: str | None = None
+        self._hash: str | None = None
+
+    def find(self) -> Kept | None:
+        """Return a kept result that makes the call needless, or None."""
+        if not self.persists:
+            return None
+        run = self._run
+        self._key = self._cache_key()
+        refresh = run.spec.refresh_cache
+        if refresh if refresh is not None else run.scope.engine.settings.tasks_refresh_cache:
+            return None
+        recorded = run.scope.recorded.get(run.path)
+        if recorded is not None:
+            kept = self._recorded_result(recorded)
+            if kept is not None:
+                return kept
+        return self._read(self._key, None) if self._key else None
+
+    def adopt(self, kept: Kept) -> None:
+        """End the run with a kept result."""
+        run = self._run
+        run.stored = kept.stored
+        data: Any = kept.value
+        if not run.spec.cache_in_memory:
+            data = StoredValue(run.scope.engine.results, kept.stored)
+        run.scope.origins.note(data, run)
+        if kept.recorded is None:
+            run.know(cache_key=self._key, result_key=kept.stored.key)
+            run.finish("COMPLETED", "Cached", data)
+            return
+        run.pending.clear()  # the ledger has it all already
+        run.type, run.state_name = "COMPLETED", kept.recorded.state_name
+        run.at, run.data = kept.recorded.ended_at or run.at, data
+        run.scope.restored += 1
+        run.close()
+
+    def store(self, value: Any) -> StoredResult:
+        """Store the run's result; called before the run completes.
+
+        Raises:
+            SerializationError: The value cannot be serialized.
+            StorageError: It cannot be written.
+        """
+        run = self._run
+        spec = run.spec
+        serializer = spec.serializer
+        if serializer is None and run.scope.spec is not None:
+            serializer = run.scope.spec.serializer
+        stored = run.scope.engine.results.write(
+            value,
+            self._key or format_id(run.id),
+            serializer=serializer,
+            expiration=spec.cache_expiration,
+        )
+        run.stored = stored
+        details: dict[str, Any] = {"result_key": stored.key}
+        if self._key:
+            details["cache_key"] = self._key
+        else:
+            details["inputs_hash"] = self._inputs_hash()
+        run.know(**details)
+        return stored
+
+    def _recorded_result(self, row: TaskRunRow) -> Kept | None:
+        """Return the result of this very call from an earlier attempt at the flow run, if its inputs were the same."""
+        details = row.details or {}
+        result_key = details.get("result_key")
+        if row.state_type != "COMPLETED" or result_key is None:
+            return None
+        if self._key is not None:
+            same = details.get("cache_key") == self._key
+        else:
+            same = details.get("inputs_hash") is not None and details["inputs_hash"] == self._inputs_hash()
+        if not same:
+            task_logger(self._run).warning(
+                "%s completed in an earlier attempt, but with other inputs or other code; it is run again", row.name
+            )
+            return None
+        return self._read(result_key, row)
+
+    def _read(self, key: str, recorded: TaskRunRow | None) -> Kept | None:
+        results = self._run.scope.engine.results
+        stored = results.find(key)
+        if stored is None:
+            return None
+        try:
+            return Kept(stored, results.read(stored), recorded)
+        except (MissingResult, ResultCorruptedError) as error:
+            task_logger(self._run).warning("a kept result cannot be used, the task is run again: %s", error)
+            return None
+
+    def _cache_key(self) -> str | None:
+        """Return the key under which the result can be found again, or None when it cannot."""
+        run = self._run
+        spec = run.spec
+        if run.scope.engine.settings.tasks_disable_caching:
+            return None
+        policy = DEFAULT if spec.cache_policy is None else spec.cache_policy
+        try:
+            key = policy.compute_key(
+                run.scope.engine.view_for_cache(run), self._inputs(), run.scope.parameters
+            )
+        except Exception as error:  # noqa: BLE001 - keys may come from the user's function
+            task_logger(run).warning("the result cannot be cached: %s", error)
+            return None
+        if key is None and spec.storage_key:
+            return spec.storage_key.format(
+                parameters=self._inputs(), flow_run=run.scope, task_run=run
+            )
+        return key
+
+    def _inputs_hash(self) -> str | None:
+        if self._hash is None:
+            try:
+                self._hash = stable_hash(self._inputs())
+            except CaudalError as error:
+                task_logger(self._run).debug("the inputs cannot be compared when the run is resumed: %s", error)
+        return self._hash
+
+    def _inputs(self) -> dict[str, Any]:
+        run = self._run
+        return run.spec.bind(run.args, run.kwargs)

@@ -1,0 +1,226 @@
+"""What happens when a decorated function is called, submitted or mapped: the run is made, then its program carried out."""
+
+from __future__ import annotations
+
+import os
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from caudal.clock import timestamp
+from caudal.composition import current_engine
+from caudal.engine.commands import run_async, run_sync
+from caudal.engine.context import added_tags, current
+from caudal.engine.flow_run import flow_program
+from caudal.engine.flow_scope import FlowScope
+from caudal.engine.inputs import ATOMS, Pending, find
+from caudal.engine.live_task import LiveTask
+from caudal.engine.logs import capture_prints, install
+from caudal.engine.names import random_name, run_name
+from caudal.engine.task_run import task_program
+from caudal.exceptions import CancelledRun
+from caudal.model.ids import new_id
+from caudal.model.jsonable import jsonable
+from caudal.model.runs import Fence
+
+if TYPE_CHECKING:
+    from caudal.engine.engine import Engine
+    from caudal.model.runs import FlowRunRow
+    from caudal.model.specs import FlowSpec, TaskSpec
+    from caudal.model.states import State
+
+#: Journal entries that wait at which a submitting thread waits too, so that a huge map keeps to a bounded memory.
+_BACKLOG = 20_000
+
+
+def call_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None) -> LiveTask:
+    """Run a task in this thread and return its run, done."""
+    run = make_task_run(spec, args, kwargs, wait_for)
+    run_sync(task_program(run, run.scope.engine.local))
+    return run
+
+
+async def acall_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None) -> LiveTask:
+    """Run a task on the running event loop and return its run, done."""
+    run = make_task_run(spec, args, kwargs, wait_for)
+    await run_async(task_program(run, run.scope.engine.local))
+    return run
+
+
+def submit_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None) -> LiveTask:
+    """Hand a task to its flow's runner and return its run, which starts when its inputs are there."""
+    run = make_task_run(spec, args, kwargs, wait_for)
+    scope = run.scope
+    run.context = copy_context()
+    run.program = task_program(run, scope.runner)
+    if not run.deferred:
+        run.deferred = True
+        scope.journal.defer(run)
+    scope.dispatcher.submit(run, run.upstream or [])
+    return run
+
+
+def make_task_run(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any) -> LiveTask:
+    """Return a new task run, pending, in the run that is in charge here.
+
+    Raises:
+        LeaseLostError: This process may not go on with the flow run.
+        CancelledRun: The flow run is being stopped.
+    """
+    parent = current.get()
+    if parent is None:
+        parent = outside()
+    scope = parent.scope
+    if scope.stopping is not None:
+        scope.check()
+        raise CancelledRun(f"Task {spec.name!r} was not started: {scope.stopping}.")
+    index = parent.next_index(spec.name)
+    name = f"{spec.name}-{index}"
+    path = f"{parent.path}/{name}" if parent is not scope else name
+    run = LiveTask(spec, scope, parent, name, path, args, kwargs)
+    if scope.recorded:
+        row = scope.recorded.get(path)
+        if row is not None:
+            run.id, run.row = row.id, row
+    _connect(run, args, kwargs, wait_for)
+    tags = added_tags.get() | spec.tags | scope.tags
+    if tags:
+        run.know(tags=sorted(tags))
+    return run
+
+
+def _connect(run: LiveTask, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any) -> None:
+    """Find the runs that the new run takes its inputs from."""
+    scope = run.scope
+    values = [value for value in (*args, *kwargs.values()) if value.__class__ not in ATOMS]
+    if not values and wait_for is None:
+        if run.spec.run_name is not None:
+            run.upstream = []
+        return
+    found = find(args, kwargs)
+    if wait_for is not None:
+        run.after = wait_for
+        found.extend(find((wait_for,), {}))
+    origins = scope.origins.of(values)
+    upstream = [item.run for item in found if isinstance(item, Pending)]
+    if found or wait_for is not None or run.spec.run_name is not None:
+        run.upstream = upstream
+    edges = dict.fromkeys(other.id.hex() for other in (*upstream, *origins))
+    if edges:
+        run.know(upstream=list(edges))
+
+
+def outside() -> FlowScope:
+    """Return the scope of tasks that are called outside flows."""
+    engine = current_engine()
+    _prepare(engine)
+    return engine.outside
+
+
+def _prepare(engine: Engine) -> None:
+    settings = engine.settings
+    install(settings.logging_level, settings.logging_format)
+
+
+def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
+    """Return a new flow run, its creation in the journal.
+
+    Args:
+        spec: The flow.
+        parameters: The call's arguments by name, not validated yet.
+    """
+    parent = current.get()
+    engine = parent.scope.engine if parent is not None else current_engine()
+    now = timestamp()
+    tags = added_tags.get() | spec.tags
+    scope = FlowScope(
+        engine,
+        spec,
+        new_id(now, os.urandom(10)),
+        random_name(engine.random),
+        parameters=parameters,
+        fence=Fence(engine.owner, 1),
+        parent=parent,
+        runner=runner_of(spec, engine),
+        tags=tags,
+    )
+    _open(scope)
+    if spec.run_name is not None:
+        scope.name = run_name(spec, parameters)
+    details: dict[str, Any] = {"entrypoint": spec.entrypoint, "version": spec.version}
+    if parent is not None:
+        details["path"] = _child_path(parent, spec)
+    recorded = {name: jsonable(value) for name, value in parameters.items()}
+    scope.create({name: value for name, value in details.items() if value is not None}, recorded)
+    return scope
+
+
+def resume_flow_run(spec: FlowSpec, row: FlowRunRow, parameters: dict[str, Any], engine: Engine) -> FlowScope:
+    """Return the scope of a flow run that this process has claimed, with what it did before.
+
+    Args:
+        spec: The flow, as it is in today's code.
+        row: The claimed run.
+        parameters: The parameters it was started with.
+        engine: The engine that claimed it.
+    """
+    scope = FlowScope(
+        engine,
+        spec,
+        row.id,
+        row.name,
+        parameters=parameters,
+        fence=Fence(engine.owner, row.attempt),
+        parent=None,
+        runner=runner_of(spec, engine),
+        tags=frozenset(row.tags),
+    )
+    scope.run_count = row.run_count
+    _open(scope)
+    engine.load_recorded(scope)
+    return scope
+
+
+def _open(scope: FlowScope) -> None:
+    """Settle what a flow run's tasks inherit and make the engine know it."""
+    engine, spec = scope.engine, scope.spec
+    assert spec is not None, "only flows are opened"
+    settings = engine.settings
+    scope.persist = _first(spec.persist, scope.parent and scope.parent.scope.persist, settings.results_persist_by_default)
+    scope.log_prints = _first(
+        spec.log_prints, scope.parent and scope.parent.scope.log_prints, settings.logging_log_prints
+    )
+    _prepare(engine)
+    capture_prints()
+    engine.register(scope)
+
+
+def _first(*choices: bool | FlowScope | LiveTask | None) -> bool:
+    return bool(next((choice for choice in choices if choice is not None), False))
+
+
+def _child_path(parent: LiveTask | FlowScope, spec: FlowSpec) -> str:
+    own = f"{spec.name}-{parent.next_index(spec.name)}"
+    return f"{parent.path}/{own}" if parent.path else own
+
+
+def runner_of(spec: FlowSpec, engine: Engine) -> Any:
+    """Return the runner for a flow's submitted tasks."""
+    return engine.local if spec.runner is None else spec.runner.runner
+
+
+def call_flow(scope: FlowScope) -> State[Any]:
+    """Run a flow in this thread and return its last state."""
+    return run_sync(flow_program(scope))
+
+
+async def acall_flow(scope: FlowScope) -> State[Any]:
+    """Run a flow on the running event loop and return its last state."""
+    return await run_async(flow_program(scope))
+
+
+def observe_task(spec: TaskSpec) -> LiveTask:
+    """Return a new task run whose work is done by something that caudal only watches.
+
+    The caller moves it: ``move``, ``know``, and at the end ``finish``.
+    """
+    return make_task_run(spec, (), {}, None)

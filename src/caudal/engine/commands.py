@@ -1,0 +1,232 @@
+"""What a run's program asks for: the few things that take time.
+
+A program (``engine.task_run``, ``engine.flow_run``) is a generator. It decides, and yields a command whenever something has to be
+called, waited for, read or written; it is sent the outcome, or has the exception thrown into it. Each command says
+how it is carried out by a thread (``perform``) and on an event loop (``aperform``); nothing else differs between sync and async runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from caudal.engine.waiting import blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextvars import ContextVar
+
+    from caudal.engine.journal import Journal
+    from caudal.runners.port import Runner
+
+T = TypeVar("T")
+
+
+class Command(Protocol):
+    """One thing that a program asks for."""
+
+    def perform(self) -> Any:
+        """Carry it out in this thread and return the outcome."""
+        ...
+
+    async def aperform(self) -> Any:
+        """Carry it out on the running event loop and return the outcome."""
+        ...
+
+
+class Call:
+    """Run the user's function once: one attempt.
+
+    Args:
+        runner: Where it executes.
+        spec: The flow or task.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        current: The context variable that names the run in charge.
+        run: The run in charge while the function executes.
+    """
+
+    __slots__ = ("args", "current", "kwargs", "run", "runner", "spec")
+
+    def __init__(
+        self,
+        runner: Runner,
+        spec: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        current: ContextVar[Any],
+        run: Any,
+    ) -> None:
+        self.runner, self.spec, self.args, self.kwargs = runner, spec, args, kwargs
+        self.current, self.run = current, run
+
+    def perform(self) -> Any:
+        """Call the function in this thread, or hand it to the runner's process."""
+        token = self.current.set(self.run)
+        try:
+            return self.runner.call(self.spec, self.args, self.kwargs, self.run)
+        finally:
+            self.current.reset(token)
+
+    async def aperform(self) -> Any:
+        """Await the coroutine function; a plain function is called on the loop's thread."""
+        token = self.current.set(self.run)
+        try:
+            return await self.runner.acall(self.spec, self.args, self.kwargs, self.run)
+        finally:
+            self.current.reset(token)
+
+
+class Sleep:
+    """Wait for some seconds."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def perform(self) -> None:
+        """Block this thread."""
+        time.sleep(self.seconds)
+
+    async def aperform(self) -> None:
+        """Let the event loop go on meanwhile."""
+        import asyncio  # noqa: PLC0415 - costs 40 ms; only async programs need it
+
+        await asyncio.sleep(self.seconds)
+
+
+class Io:
+    """Call one of caudal's own functions that reads or writes."""
+
+    __slots__ = ("args", "function")
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self.function, self.args = function, args
+
+    def perform(self) -> Any:
+        """Call it in this thread."""
+        return self.function(*self.args)
+
+    async def aperform(self) -> Any:
+        """Call it in a thread, so that the event loop goes on meanwhile."""
+        import asyncio  # noqa: PLC0415
+
+        return await asyncio.to_thread(self.function, *self.args)
+
+
+class Hook:
+    """Call a user's hook, which may be a coroutine function."""
+
+    __slots__ = ("args", "function")
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self.function, self.args = function, args
+
+    def perform(self) -> None:
+        """Call it; a coroutine is run to its end on a loop of its own."""
+        outcome = self.function(*self.args)
+        if hasattr(outcome, "__await__"):
+            import asyncio  # noqa: PLC0415
+
+            asyncio.run(_awaited(outcome))
+
+    async def aperform(self) -> None:
+        """Call it and await a coroutine."""
+        outcome = self.function(*self.args)
+        if hasattr(outcome, "__await__"):
+            await outcome
+
+
+async def _awaited(awaitable: Any) -> None:
+    await awaitable
+
+
+class Until:
+    """Wait until something calls back.
+
+    Args:
+        subscribe: Given a function to call, once, when the wait is over.
+    """
+
+    __slots__ = ("subscribe",)
+
+    def __init__(self, subscribe: Callable[[Callable[[], None]], None]) -> None:
+        self.subscribe = subscribe
+
+    def perform(self) -> None:
+        """Block this thread; a waiting pool thread makes room for another one."""
+        done = threading.Event()
+        self.subscribe(done.set)
+        if not done.is_set():
+            with blocked():
+                done.wait()
+
+    async def aperform(self) -> None:
+        """Let the event loop go on meanwhile."""
+        import asyncio  # noqa: PLC0415
+
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def wake() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        self.subscribe(lambda: loop.call_soon_threadsafe(wake))
+        await done
+
+
+class Durable:
+    """Wait until everything that was put into the journal so far is durable."""
+
+    __slots__ = ("journal",)
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+
+    def perform(self) -> None:
+        """Block this thread."""
+        self.journal.barrier().wait()
+
+    async def aperform(self) -> None:
+        """Let the event loop go on meanwhile."""
+        barrier: Any = None
+
+        def subscribe(wake: Callable[[], None]) -> None:
+            nonlocal barrier
+            barrier = self.journal.barrier(lambda _: wake())
+
+        await Until(subscribe).aperform()
+        barrier.wait()
+
+
+def run_sync(program: Generator[Command, Any, T]) -> T:
+    """Carry out a program in this thread and return what it returns."""
+    try:
+        command = next(program)
+        while True:
+            try:
+                outcome = command.perform()
+            except BaseException as error:  # noqa: BLE001 - the program decides about every outcome
+                command = program.throw(error)
+            else:
+                command = program.send(outcome)
+    except StopIteration as stop:
+        return stop.value
+
+
+async def run_async(program: Generator[Command, Any, T]) -> T:
+    """Carry out a program on the running event loop and return what it returns."""
+    try:
+        command = next(program)
+        while True:
+            try:
+                outcome = await command.aperform()
+            except BaseException as error:  # noqa: BLE001 - the program decides about every outcome
+                command = program.throw(error)
+            else:
+                command = program.send(outcome)
+    except StopIteration as stop:
+        return stop.value

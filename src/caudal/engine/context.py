@@ -1,0 +1,36 @@
+"""Which run is in charge here: context variables that follow the user's code into threads and coroutines."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from caudal.exceptions import MissingContextError
+
+if TYPE_CHECKING:
+    from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.live_task import LiveTask
+
+#: The innermost run whose code executes here: a task run, a flow run, or None outside of runs.
+current: ContextVar[LiveTask | FlowScope | None] = ContextVar("caudal_run", default=None)
+
+#: Tags added by ``with tags(...)``.
+added_tags: ContextVar[frozenset[str]] = ContextVar("caudal_tags", default=frozenset())
+
+
+def current_flow() -> FlowScope | None:
+    """Return the flow run in charge here, or None."""
+    run = current.get()
+    return None if run is None else run.scope
+
+
+def require_run(what: str) -> LiveTask | FlowScope:
+    """Return the run in charge here.
+
+    Raises:
+        MissingContextError: There is none; ``what`` names the call that needs it.
+    """
+    run = current.get()
+    if run is None:
+        raise MissingContextError(what)
+    return run

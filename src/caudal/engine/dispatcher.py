@@ -1,0 +1,189 @@
+"""Hands submitted task runs to threads as soon as their inputs are there.
+
+A submitted run holds no thread until it can start: the dispatcher counts the inputs that are missing, and each input
+that completes lowers the count. So a bounded runner cannot deadlock on runs that wait for each other. Ready runs beyond the runner's
+``max_workers`` wait in a queue here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from caudal.engine.commands import Sleep, run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from caudal.engine.engine import Engine
+    from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.live_task import LiveTask
+    from caudal.runners.port import Runner
+
+
+class Dispatcher:
+    """Starts the submitted task runs of one flow run.
+
+    Args:
+        engine: Threads, timers and event loop.
+        scope: The flow run.
+        runner: Where attempts execute; its ``max_workers`` bounds the runs that are started at a time.
+    """
+
+    def __init__(self, engine: Engine, scope: FlowScope, runner: Runner) -> None:
+        self._engine, self._scope, self._runner = engine, scope, runner
+        self._lock = threading.Lock()
+        self._limit = runner.max_workers
+        #: Runs handed to threads and not finished, kept only where there is a limit.
+        self._started = 0
+        self._ready: deque[LiveTask] = deque()
+        #: Runs submitted and not finished.
+        self._open = 0
+        self._on_drained: list[Callable[[], None]] = []
+        #: Runs that execute now, and their threads.
+        self._executing: dict[LiveTask, int] = {}
+
+    def submit(self, run: LiveTask, upstream: list[LiveTask]) -> None:
+        """Start a run when the runs it takes results from are done."""
+        with self._lock:
+            self._open += 1
+        waiting = [other for other in upstream if not other.done]
+        if not waiting:
+            self._start(run)
+            return
+        run.unmet = len(waiting)
+
+        def met() -> None:
+            with self._lock:
+                run.unmet -= 1
+                ready = run.unmet == 0
+            if ready:
+                self._start(run)
+
+        for other in waiting:
+            other.subscribe(met)
+
+    @property
+    def open(self) -> int:
+        """Number of runs submitted and not finished."""
+        return self._open
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Have a function called once when no submitted run is left, at once if so."""
+        with self._lock:
+            if self._open:
+                self._on_drained.append(callback)
+                return
+        callback()
+
+    def wait(self) -> None:
+        """Wait in this thread until no submitted run is left."""
+        if self._open:
+            drained = threading.Event()
+            self.when_drained(drained.set)
+            drained.wait()
+
+    def stop(self) -> None:
+        """Interrupt the runs that execute; those not started see the scope's reason and end themselves."""
+        self._engine.timers.hurry()
+        for run, thread in list(self._executing.items()):
+            self._runner.interrupt(run, thread)
+
+    def _start(self, run: LiveTask) -> None:
+        if self._limit is not None:
+            with self._lock:
+                if self._started >= self._limit:
+                    self._ready.append(run)
+                    return
+                self._started += 1
+        self._hand_over(run)
+
+    def _hand_over(self, run: LiveTask) -> None:
+        if run.spec.is_async and not self._runner.is_remote:
+            context = run.context
+            assert context is not None, "submitted runs carry their context"
+            self._engine.loop.start(self._drive_async(run), context)
+        else:
+            self._engine.pool.submit(_Job(self, run))
+
+    def drive(self, run: LiveTask) -> None:
+        """Carry out a run's program on this thread until it ends or sleeps."""
+        context = run.context
+        assert context is not None, "submitted runs carry their context"
+        self._executing[run] = threading.get_ident()
+        try:
+            pause = context.run(_advance, run)
+        except BaseException as error:  # noqa: BLE001 - programs end their runs; what escapes is a stop or a defect
+            self._executing.pop(run, None)
+            if not run.done:
+                run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
+            self._finished()
+            return
+        self._executing.pop(run, None)
+        if pause is None:
+            self._finished()
+            return
+        self._release()
+        self._engine.timers.after(0 if self._scope.stopping else pause, lambda: self._start(run))
+
+    async def _drive_async(self, run: LiveTask) -> None:
+        program = run.program
+        assert program is not None, "submitted runs carry their program"
+        try:
+            await run_async(program)
+        except BaseException as error:  # noqa: BLE001 - see drive
+            if not run.done:
+                run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
+        self._finished()
+
+    def _release(self) -> None:
+        """Give the runner's place to the next run that is ready."""
+        if self._limit is None:
+            return
+        with self._lock:
+            if not self._ready:
+                self._started -= 1
+                return
+            following = self._ready.popleft()
+        self._hand_over(following)
+
+    def _finished(self) -> None:
+        self._release()
+        with self._lock:
+            self._open -= 1
+            if self._open:
+                return
+            callbacks, self._on_drained = self._on_drained, []
+        for callback in callbacks:
+            callback()
+
+
+class _Job:
+    """A run on its way to a thread."""
+
+    __slots__ = ("dispatcher", "run")
+
+    def __init__(self, dispatcher: Dispatcher, run: LiveTask) -> None:
+        self.dispatcher, self.run = dispatcher, run
+
+    def __call__(self) -> None:
+        self.dispatcher.drive(self.run)
+
+
+def _advance(run: LiveTask) -> float | None:
+    """Carry out a run's program; return the seconds of a sleep it asked for, or None at its end."""
+    program: Any = run.program
+    assert program is not None, "submitted runs carry their program"
+    try:
+        command = next(program)
+        while command.__class__ is not Sleep:
+            try:
+                outcome = command.perform()
+            except BaseException as error:  # noqa: BLE001 - the program decides about every outcome
+                command = program.throw(error)
+            else:
+                command = program.send(outcome)
+    except StopIteration:
+        return None
+    return command.seconds

@@ -1,0 +1,197 @@
+"""The program of a flow run, from its parameters to its last state; written once, for threads and event loops alike."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from caudal.engine.commands import Call, Durable, Hook, Io, Sleep, Until
+from caudal.engine.context import current
+from caudal.engine.logs import flow_logger
+from caudal.engine.returns import awaited_runs, describe, final_state
+from caudal.engine.task_run import error_details
+from caudal.exceptions import (
+    LeaseLostError,
+    LedgerError,
+    ParameterError,
+    RunTimeoutError,
+    SerializationError,
+    StorageError,
+)
+from caudal.model.ids import format_id
+from caudal.model.states import State, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from caudal.engine.commands import Command
+    from caudal.engine.flow_scope import FlowScope
+
+#: Seconds that interrupted tasks get to end before the flow run is closed without them.
+GRACE_SECONDS = 5.0
+
+_MOMENTS = {"COMPLETED": "completion", "FAILED": "failure", "CANCELLED": "cancellation", "CRASHED": "crashed"}
+
+
+def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
+    """Return the program of a flow run; it returns the run's last state, which is durable by then.
+
+    Interrupts and exits come out of it after the run's end has been recorded.
+
+    Args:
+        scope: The flow run, created in the journal.
+    """
+    assert scope.spec is not None, "the scope of tasks outside flows has no program"
+    try:
+        scope.parameters = yield Io(_validated, scope)
+        state = yield from _attempts(scope)
+        yield from _close(scope, state)
+    except ParameterError as error:
+        yield from _close(scope, State("FAILED", message=f"Validation of flow parameters failed: {error}", data=error))
+        raise
+    except LeaseLostError:
+        scope.dispatcher.stop()
+        raise
+    except LedgerError:
+        scope.stopping = "the ledger cannot be written"
+        raise
+    except BaseException as error:
+        yield from _interrupted(scope, error)
+        raise
+    finally:
+        scope.engine.forget(scope)
+    return scope.state()
+
+
+def _validated(scope: FlowScope) -> dict[str, Any]:
+    spec = scope.spec
+    if spec is None or spec.validate is None:
+        return scope.parameters
+    return spec.validate(scope.parameters)
+
+
+def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
+    """Call the flow's function until it succeeds or no retry is left, and return the state it ended in."""
+    spec = scope.spec
+    assert spec is not None, "only flows are called"
+    retry = spec.retry
+    failures = 0
+    while True:
+        scope.check()
+        scope.move("RUNNING", "Retrying" if failures else "Running")
+        if scope.parent is None or failures == 0:
+            flow_logger(scope).info("Beginning flow run %r for flow %r", scope.name, spec.name)
+        yield from _hooks(scope, "running")
+        state = yield from _attempt(scope)
+        if not state.is_failed() or retry is None or failures >= retry.retries or scope.stopping is not None:
+            return state
+        failures += 1
+        delay = retry.delay(failures, scope.engine.random)
+        message = f"{state.message}. Retry {failures}/{retry.retries} will start in {delay:g} second(s)."
+        flow_logger(scope).warning("%s", message)
+        if delay:
+            scope.move("SCHEDULED", "AwaitingRetry", message)
+            yield Sleep(delay)
+        scope.begin_retry()
+
+
+def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
+    """Call the flow's function once, wait for the tasks it submitted, and return the state that follows."""
+    spec = scope.spec
+    assert spec is not None, "only flows are called"
+    try:
+        args, kwargs = spec.unbind(scope.parameters)
+        value = yield Call(scope.engine.local, spec, args, kwargs, current, scope)
+        for run in awaited_runs(value):
+            if not run.done:
+                yield Until(run.subscribe)
+        if scope.dispatcher.open:
+            yield Until(scope.dispatcher.when_drained)
+        scope.check()
+        return final_state(value)
+    except RunTimeoutError as error:
+        scope.stopping = "the flow run exceeded its timeout"
+        scope.dispatcher.stop()
+        yield Until(scope.dispatcher.when_drained)
+        scope.stopping = None
+        return State("FAILED", "TimedOut", f"Flow run exceeded timeout of {error.seconds:g} second(s)", error)
+    except (LeaseLostError, LedgerError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
+        if scope.dispatcher.open:
+            yield Until(scope.dispatcher.when_drained)
+        return State("FAILED", message=f"Flow run encountered an exception: {describe(error)}", data=error)
+
+
+def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]:
+    """Store the result, record the last state, wait until it is durable, and run the hooks."""
+    details: dict[str, Any] = {}
+    if state.is_completed() and scope.persist:
+        key = f"flow-run-{format_id(scope.id)}" if scope.id else ""
+        try:
+            stored = yield Io(_store, scope, state.data, key)
+            details["result_key"] = stored.key
+        except (SerializationError, StorageError) as error:
+            state = State("FAILED", message=f"The result could not be stored: {error}", data=error)
+    if isinstance(state.data, BaseException) and not state.is_completed():
+        details["error"] = error_details(state.data)
+    if scope.restored:
+        details["restored_task_runs"] = scope.restored
+    scope.data = state.data
+    scope.move(state.type.value, state.name, state.message, details or None)
+    _log_end(scope, state)
+    yield Durable(scope.journal)
+    scope.check()
+    yield from _hooks(scope, _MOMENTS.get(state.type.value, ""))
+
+
+def _store(scope: FlowScope, value: Any, key: str) -> Any:
+    assert scope.spec is not None, "only flows have results"
+    return scope.engine.results.write(value, key, serializer=scope.spec.serializer)
+
+
+def _log_end(scope: FlowScope, state: State[Any]) -> None:
+    logger = flow_logger(scope)
+    if state.is_completed():
+        logger.info("Finished in state %s", state)
+    else:
+        logger.error("Finished in state %s", state)
+
+
+def _interrupted(scope: FlowScope, error: BaseException) -> Generator[Command, Any, None]:
+    """Record that the run was ended from outside its code, after its tasks were told."""
+    cancelled = isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError"
+    reason = "the flow run was interrupted" if cancelled else f"the flow run was ended by {describe(error)}"
+    scope.stopping = reason
+    scope.dispatcher.stop()
+    yield Io(_wait_for_tasks, scope)
+    if is_terminal(scope.type) or scope.lost is not None:
+        return
+    kind, name = ("CANCELLED", "Cancelled") if cancelled else ("CRASHED", "Crashed")
+    scope.move(kind, name, reason[0].upper() + reason[1:] + ".", {"error": error_details(error)})
+    flow_logger(scope).error("Finished in state %s", scope.state())
+    try:
+        yield Durable(scope.journal)
+    except LedgerError as failure:
+        flow_logger(scope).error("the end of the run could not be recorded: %s", failure)  # noqa: TRY400 - the interrupt goes on
+        return
+    yield from _hooks(scope, _MOMENTS[kind])
+
+
+def _wait_for_tasks(scope: FlowScope) -> None:
+    """Give interrupted tasks a while to end."""
+    drained = threading.Event()
+    scope.dispatcher.when_drained(drained.set)
+    drained.wait(GRACE_SECONDS)
+
+
+def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:
+    """Run the user's hooks of a moment; their failures are logged and change nothing."""
+    spec = scope.spec
+    if spec is None or not spec.hooks:
+        return
+    for hook in spec.hooks.get(moment, ()):
+        try:
+            yield Hook(hook, spec.decorated, scope.engine.view(scope), scope.state())
+        except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
+            flow_logger(scope).exception("hook %r failed", getattr(hook, "__name__", hook))

@@ -1,0 +1,183 @@
+"""A flow run as it lives in this process: what its tasks share."""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.clock import timestamp
+from caudal.engine.dispatcher import Dispatcher
+from caudal.engine.origins import Origins
+from caudal.exceptions import LeaseLostError
+from caudal.ledger.port import FlowWrite
+from caudal.model.ids import TaskRunIds, format_id
+from caudal.model.runs import Fence, FlowRunChange, Move
+from caudal.model.states import State, StateDetails, StateType, is_terminal
+
+if TYPE_CHECKING:
+    from caudal.engine.engine import Engine
+    from caudal.engine.live_task import LiveTask
+    from caudal.ledger.port import Batch
+    from caudal.model.runs import TaskRunRow
+    from caudal.model.specs import FlowSpec
+    from caudal.runners.port import Runner
+
+_PENDING = StateType.PENDING.value
+
+
+class FlowScope:
+    """A flow run in this process, or the scope of tasks that are called outside flows.
+
+    Args:
+        engine: The parts it works with.
+        spec: The flow; None for the scope of tasks outside flows.
+        run_id: The flow run's id; None for the scope of tasks outside flows.
+        name: Name of the run.
+        parameters: The call's validated parameters.
+        fence: Proof that this process owns the run.
+        parent: The run whose code made the call, None at the top.
+        runner: Where submitted tasks execute.
+        tags: Tags of the run.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        spec: FlowSpec | None,
+        run_id: bytes | None,
+        name: str,
+        *,
+        parameters: dict[str, Any],
+        fence: Fence,
+        parent: LiveTask | FlowScope | None,
+        runner: Runner,
+        tags: frozenset[str] = frozenset(),
+    ) -> None:
+        self.engine, self.spec, self.id, self.name = engine, spec, run_id, name
+        self.parameters, self.fence, self.parent, self.tags = parameters, fence, parent, tags
+        self.journal = engine.journal
+        self.runner = runner
+        self.dispatcher = Dispatcher(engine, self, runner)
+        self.ids = TaskRunIds(run_id or os.urandom(16), os.urandom(4))
+        self.path = ""
+        self.counters: dict[str, count[int]] = {}
+        self.origins = Origins()
+        #: Task runs of an earlier attempt at this flow run, by path: what a resumed run need not do again.
+        self.recorded: dict[str, TaskRunRow] = {}
+        self.created_at = self.at = timestamp()
+        self.type, self.state_name = _PENDING, "Pending"
+        self.message: str | None = None
+        self.data: Any = None
+        self.run_count = 0
+        #: Why this process may not go on with the run; None while it may.
+        self.lost: str | None = None
+        #: Why no further task may start; None while they may.
+        self.stopping: str | None = None
+        #: Task runs whose results came from an earlier attempt.
+        self.restored = 0
+        self.persist = False
+        self.log_prints = False
+
+    @property
+    def scope(self) -> FlowScope:
+        """Itself: a flow run is the scope of its own code."""
+        return self
+
+    @property
+    def uuid(self) -> UUID | None:
+        """The run's id; None for the scope of tasks outside flows."""
+        return None if self.id is None else UUID(bytes=self.id)
+
+    def next_index(self, key: str) -> int:
+        """Return how many calls of a task the flow's own code made before."""
+        counter = self.counters.get(key)
+        if counter is None:
+            counter = self.counters.setdefault(key, count())
+        return next(counter)
+
+    def create(self, details: dict[str, Any], parameters: dict[str, Any]) -> None:
+        """Record the run's creation.
+
+        Args:
+            details: Facts of the row's details: entrypoint, version, path.
+            parameters: JSON-ready parameters for the record.
+        """
+        parent = self.parent
+        flow_parent = parent.scope.id if parent is not None else None
+        task_parent = parent.id if parent is not None and parent is not parent.scope else None
+        self._put(
+            FlowRunChange(
+                moves=[Move(_PENDING, "Pending", self.created_at)],
+                name=self.name,
+                flow_name=self.spec.name if self.spec else "",
+                created_at=self.created_at,
+                parent_flow_run_id=flow_parent.hex() if flow_parent else None,
+                parent_task_run_id=task_parent.hex() if task_parent else None,
+                parameters=parameters,
+                tags=sorted(self.tags),
+                owner=self.fence.owner.hex(),
+                attempt=self.fence.attempt,
+                details=details,
+            )
+        )
+
+    def move(
+        self, kind: str, name: str, message: str | None = None, details: dict[str, Any] | None = None
+    ) -> None:
+        """Enter a state and record it; an ended run lets go of its owner."""
+        self.at = now = timestamp()
+        self.type, self.state_name, self.message = kind, name, message
+        if kind == "RUNNING":
+            self.run_count += 1
+        change = FlowRunChange(moves=[Move(kind, name, now, message)], details=details)
+        if is_terminal(kind):
+            change.owner = None
+        self._put(change)
+
+    def _put(self, change: FlowRunChange) -> None:
+        if self.id is None:
+            return
+        self.journal.put(_FlowItem(self.id, self.fence, change))
+
+    def begin_retry(self) -> None:
+        """Count calls from the start again: the flow's code runs once more, and its stored results are its own."""
+        self.counters = {}
+        self.engine.load_recorded(self)
+
+    def lose(self, reason: str) -> None:
+        """Learn that the ledger refused to write for this run; nothing further starts."""
+        self.lost = self.stopping = reason
+
+    def check(self) -> None:
+        """Do nothing while this process may go on with the run.
+
+        Raises:
+            LeaseLostError: Another process owns the run, or it was closed from outside.
+        """
+        if self.lost is not None:
+            raise LeaseLostError(self.name)
+
+    def state(self) -> State[Any]:
+        """Return the state the run is in."""
+        details = StateDetails(flow_run_id=self.uuid)
+        return State(self.type, self.state_name, self.message, self.data, self.at, details)
+
+    def __repr__(self) -> str:
+        text = "outside flows" if self.id is None else format_id(self.id)
+        return f"<flow run {self.name!r} {text} {self.state_name}>"
+
+
+class _FlowItem:
+    """A flow run's change on its way into the ledger."""
+
+    __slots__ = ("change", "fence", "flow_run_id")
+
+    def __init__(self, flow_run_id: bytes, fence: Fence, change: FlowRunChange) -> None:
+        self.flow_run_id, self.fence, self.change = flow_run_id, fence, change
+
+    def collect(self, batch: Batch) -> None:
+        """Add the change to a batch."""
+        batch.fences[self.flow_run_id] = self.fence
+        batch.writes.append(FlowWrite(self.flow_run_id, self.change))

@@ -1,0 +1,279 @@
+"""The journal: one thread per process that writes what happens into the ledger, many facts to a transaction.
+
+Runs put themselves into a queue when they change. The writer thread takes everything that is there, asks each item to
+add itself to a batch, and commits the batch: while one commit runs, the next batch collects. Nobody waits for it,
+except at a *barrier*: before a flow call returns, and before a value leaves the process.
+
+A run that starts and ends between two commits costs one event and one row, because it is queued once and tells all its moves at
+once. Moves that nobody has to see at once (a task is pending, a task runs) are *deferred*: they are written when the run
+ends or after ``flush_interval`` seconds, whichever comes first.
+
+Failures. A commit that fails is retried with the same batch, so that nothing is lost or reordered; while it fails, barriers wait.
+After ``give_up_seconds`` the waiters get the error and the batch stays for the next attempt. The thread also renews the
+process's lease, in time even when there is nothing to write. When the ledger refuses what was written for a flow run, because another process owns
+it now, ``on_refused`` is told and the run's later facts are refused likewise.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Protocol
+
+from caudal.clock import monotonic
+from caudal.exceptions import CaudalError, LedgerError
+from caudal.ledger.port import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from caudal.ledger.port import Ledger
+
+#: Items of one transaction at most; bounds the memory of a batch and the time others wait for the file.
+BATCH_ITEMS = 8192
+#: Queued items at which a producer that can wait does so.
+BACKLOG_ITEMS = 50_000
+_FIRST_RETRY_SECONDS = 0.05
+_LAST_RETRY_SECONDS = 1.0
+
+
+class Item(Protocol):
+    """Something that is written into the ledger."""
+
+    def collect(self, batch: Batch) -> None:
+        """Add what is new about it to a batch."""
+        ...
+
+
+class Deferrable(Item, Protocol):
+    """An item that may be written a little later."""
+
+    deferred: bool
+    queued: bool
+    pending: list[object]
+
+
+class Barrier:
+    """A point in the queue; opens when everything before it is durable."""
+
+    __slots__ = ("_lock", "callback", "error")
+
+    def __init__(self, callback: Callable[[Barrier], None] | None = None) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self.error: CaudalError | None = None
+        self.callback = callback
+
+    def collect(self, batch: Batch) -> None:
+        """Add nothing: a barrier is no fact."""
+
+    def open(self, error: CaudalError | None) -> None:
+        """Let the waiters go on."""
+        self.error = error
+        self._lock.release()
+        if self.callback is not None:
+            self.callback(self)
+
+    def wait(self) -> None:
+        """Wait until everything before the barrier is durable.
+
+        Raises:
+            LedgerError: It could not be written.
+        """
+        self._lock.acquire()
+        self._lock.release()
+        if self.error is not None:
+            raise self.error
+
+
+class _Wake:
+    """An item that says nothing; it ends a long wait."""
+
+    def collect(self, batch: Batch) -> None:
+        """Add nothing."""
+
+
+_WAKE = _Wake()
+
+
+class Journal:
+    """Writes what items tell into a ledger, in the order in which they were put.
+
+    Args:
+        ledger: Where to write.
+        renew: Called at least every ``renew_seconds`` while the journal runs.
+        on_refused: Called with a flow run's id and the reason when the ledger refused its facts.
+        flush_interval: Seconds after which deferred moves are written.
+        renew_seconds: Seconds between two calls of ``renew``.
+        give_up_seconds: Seconds after which a failing commit is reported to those who wait.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        renew: Callable[[], None],
+        on_refused: Callable[[bytes, str], None],
+        flush_interval: float = 0.05,
+        renew_seconds: float = 5.0,
+        give_up_seconds: float = 30.0,
+    ) -> None:
+        self._ledger = ledger
+        self._renew = renew
+        self._on_refused = on_refused
+        self._flush_interval = flush_interval
+        self._renew_seconds = renew_seconds
+        self._give_up_seconds = give_up_seconds
+        self._queue: SimpleQueue[Item | None] = SimpleQueue()
+        self._deferred: deque[tuple[float, Deferrable]] = deque()
+        self._waiting: list[Barrier] = []
+        self._renewed_at = monotonic()
+        self._closing = False
+        #: Whether the thread waits for longer than deferred items may.
+        self._asleep = False
+        self._thread = threading.Thread(target=self._run, name="caudal-journal", daemon=True)
+        self._thread.start()
+        self.put = self._queue.put
+
+    def defer(self, item: Deferrable) -> None:
+        """Have an item written within ``flush_interval``, or sooner when it is put."""
+        self._deferred.append((monotonic() + self._flush_interval, item))
+        if self._asleep:
+            self._asleep = False
+            self._queue.put(_WAKE)
+
+    @property
+    def backlog(self) -> int:
+        """Number of items that wait to be written."""
+        return self._queue.qsize()
+
+    def barrier(self, callback: Callable[[Barrier], None] | None = None) -> Barrier:
+        """Return a barrier behind everything that was put so far.
+
+        Args:
+            callback: Called on the journal's thread when the barrier opens.
+        """
+        barrier = Barrier(callback)
+        if not self._thread.is_alive():
+            barrier.open(LedgerError(self._ledger.location, "its journal is closed", "Start a new process."))
+            return barrier
+        self._queue.put(barrier)
+        return barrier
+
+    def close(self) -> None:
+        """Write everything that is there and end the thread; a second call does nothing."""
+        if self._closing:
+            return
+        self._closing = True
+        self._queue.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            batch, closing = self._take()
+            if batch:
+                self._commit(batch)
+            waiting, self._waiting = self._waiting, []
+            for barrier in waiting:
+                barrier.open(None)
+            if monotonic() - self._renewed_at >= self._renew_seconds:
+                self._renew_lease()
+            if closing:
+                return
+
+    def _take(self) -> tuple[Batch, bool]:
+        """Wait for something to write and return it, with whether the journal is to close."""
+        batch = Batch()
+        closing = False
+        get = self._queue.get
+        self._asleep = True  # before the look at the deferred items: whoever defers looks after adding
+        if self._deferred:
+            self._asleep = False
+        try:
+            item = get(timeout=self._renew_seconds if self._asleep else self._flush_interval)
+            self._asleep = False
+            for _ in range(BATCH_ITEMS):
+                if item is None:
+                    closing = True
+                    break
+                if item.__class__ is Barrier:
+                    self._waiting.append(item)  # pyright: ignore[reportArgumentType]
+                else:
+                    item.collect(batch)
+                item = get(block=False)
+        except Empty:
+            pass
+        self._collect_deferred(batch, everything=closing)
+        return batch, closing
+
+    def _collect_deferred(self, batch: Batch, *, everything: bool) -> None:
+        deferred = self._deferred
+        now = monotonic()
+        while deferred and (everything or deferred[0][0] <= now):
+            _, item = deferred.popleft()
+            item.deferred = False
+            if item.pending and not item.queued:
+                item.collect(batch)
+
+    def _commit(self, batch: Batch) -> None:
+        """Write the batch, again and again until it is written."""
+        started = monotonic()
+        delay = _FIRST_RETRY_SECONDS
+        pause = threading.Event()
+        while True:
+            try:
+                receipt = self._ledger.commit(batch)
+            except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                error = _as_ledger_error(problem, self._ledger.location)
+                if monotonic() - started >= self._give_up_seconds or self._closing:
+                    self._fail_waiting(error)
+                    if self._closing:
+                        return
+                    started = monotonic()
+                pause.wait(delay)
+                delay = min(delay * 2, _LAST_RETRY_SECONDS)
+            else:
+                for function in batch.after:
+                    function()
+                for flow_run_id, reason in receipt.refused.items():
+                    self._on_refused(flow_run_id, reason)
+                return
+
+    def _fail_waiting(self, error: LedgerError) -> None:
+        """Tell everyone who waits, those still in the queue too, that the ledger cannot be written."""
+        kept: list[Item | None] = []
+        try:
+            while True:
+                item = self._queue.get(block=False)
+                if item.__class__ is Barrier:
+                    self._waiting.append(item)  # pyright: ignore[reportArgumentType]
+                else:
+                    kept.append(item)
+        except Empty:
+            pass
+        for item in kept:
+            self._queue.put(item)
+        waiting, self._waiting = self._waiting, []
+        for barrier in waiting:
+            barrier.open(error)
+
+    def _renew_lease(self) -> None:
+        try:
+            self._renew()
+        except LedgerError:
+            return  # tried again at the next turn; the lease outlives several misses
+        self._renewed_at = monotonic()
+
+
+def _as_ledger_error(problem: Exception, location: str) -> LedgerError:
+    if isinstance(problem, LedgerError):
+        return problem
+    error = LedgerError(
+        location,
+        f"writing to it failed with {type(problem).__name__}: {problem}",
+        "This is a defect of caudal: please report it.",
+    )
+    error.__cause__ = problem
+    return error

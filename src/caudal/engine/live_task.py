@@ -1,0 +1,231 @@
+"""A task run as it lives in this process, until the ledger alone remembers it."""
+
+from __future__ import annotations
+
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.clock import timestamp
+from caudal.engine.logs import LogItem
+from caudal.ledger.port import TaskWrite
+from caudal.model.ids import format_id
+from caudal.model.runs import Move, TaskRunChange, fold_task_run
+from caudal.model.states import State, StateDetails, StateType, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextvars import Context
+    from caudal.engine.commands import Command
+    from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.journal import Journal
+    from caudal.ledger.port import Batch
+    from caudal.model.runs import LogRow, TaskRunRow
+    from caudal.model.specs import TaskSpec
+
+#: Guards the callbacks of all task runs: it is held for a few instructions at a time.
+_callbacks_lock = threading.Lock()
+
+_PENDING = StateType.PENDING.value
+_RUNNING = StateType.RUNNING.value
+
+
+class LiveTask:
+    """A task run in this process: what it was called with, where it is, and what the ledger does not know yet.
+
+    Args:
+        spec: The task.
+        scope: The flow run, or the scope of tasks outside flows.
+        parent: The task or flow run whose code made the call.
+        name: Name of the run.
+        path: Its position in the flow's program.
+        args: Positional arguments; futures among them are replaced when the run starts.
+        kwargs: Keyword arguments, likewise.
+    """
+
+    __slots__ = (
+        "after",
+        "args",
+        "at",
+        "callbacks",
+        "context",
+        "counters",
+        "created_at",
+        "data",
+        "deferred",
+        "done",
+        "id",
+        "kwargs",
+        "message",
+        "name",
+        "parent",
+        "path",
+        "pending",
+        "program",
+        "queued",
+        "row",
+        "run_count",
+        "scope",
+        "spec",
+        "state_name",
+        "stored",
+        "type",
+        "unmet",
+        "upstream",
+    )
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        scope: FlowScope,
+        parent: Any,
+        name: str,
+        path: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self.id = scope.ids.new()
+        self.spec, self.scope, self.parent = spec, scope, parent
+        self.name, self.path = name, path
+        self.args, self.kwargs = args, kwargs
+        self.created_at = now = timestamp()
+        self.type, self.state_name, self.at = _PENDING, "Pending", now
+        self.message: str | None = None
+        #: The result or the exception, once the run is done.
+        self.data: Any = None
+        #: Moves and details that the journal has not taken yet.
+        self.pending: list[Any] = [Move(_PENDING, "Pending", now)]
+        self.queued = self.deferred = self.done = False
+        #: The row that the ledger holds, as this process wrote it last.
+        self.row: TaskRunRow | None = None
+        self.run_count = 0
+        self.stored: Any = None
+        self.callbacks: list[Callable[[], None]] | None = None
+        self.context: Context | None = None
+        self.program: Generator[Command, Any, Any] | None = None
+        self.unmet = 0
+        #: Task runs whose results came in as arguments.
+        self.upstream: list[LiveTask] | None = None
+        #: What the caller gave as ``wait_for``.
+        self.after: Any = None
+        self.counters: dict[str, count[int]] | None = None
+
+    def move(self, kind: str, name: str, message: str | None = None) -> None:
+        """Enter a state that need not be seen at once; the journal writes it within its flush interval."""
+        self.at = now = timestamp()
+        self.type, self.state_name, self.message = kind, name, message
+        if kind == _RUNNING:
+            self.run_count += 1
+        self.pending.append(Move(kind, name, now, message))
+        if not self.deferred and not self.queued:
+            self.deferred = True
+            self.scope.journal.defer(self)
+
+    def finish(
+        self, kind: str, name: str, data: Any = None, message: str | None = None
+    ) -> None:
+        """Enter the last state, release what the run held, and tell those who wait."""
+        self.at = now = timestamp()
+        self.type, self.state_name, self.message, self.data = kind, name, message, data
+        self.pending.append(Move(kind, name, now, message))
+        if not self.queued:
+            self.queued = True
+            self.scope.journal.put(self)
+        self.close()
+
+    def close(self) -> None:
+        """Release what the run held and tell those who wait; its last state is set."""
+        self.args, self.kwargs = (), {}
+        self.context = self.program = self.upstream = self.counters = self.after = None
+        with _callbacks_lock:
+            self.done = True
+            callbacks, self.callbacks = self.callbacks, None
+        if callbacks is not None:
+            for callback in callbacks:
+                callback()
+
+    def know(self, **details: Any) -> None:
+        """Add facts to the run's details."""
+        self.pending.append(details)
+
+    def log(self, row: LogRow) -> None:
+        """Record a line that another process logged for the run."""
+        self.scope.journal.put(LogItem(row._replace(flow_run_id=self.scope.id, task_run_id=self.id)))
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Have a function called once when the run is done, at once if it is."""
+        with _callbacks_lock:
+            if not self.done:
+                if self.callbacks is None:
+                    self.callbacks = [callback]
+                else:
+                    self.callbacks.append(callback)
+                return
+        callback()
+
+    def collect(self, batch: Batch) -> None:
+        """Add the moves and details that are new to a batch."""
+        self.queued = False
+        pending = self.pending
+        taken = len(pending)
+        if not taken:
+            return
+        news = pending[:taken]
+        del pending[:taken]
+        before = self.row
+        change = TaskRunChange()
+        if before is None:
+            change.name, change.task_name, change.path = self.name, self.spec.name, self.path
+            change.created_at = self.created_at
+        elif self.name != before.name:
+            change.name = self.name
+        moves = [item for item in news if item.__class__ is Move]
+        change.moves = moves
+        if len(moves) != taken:
+            change.details = {}
+            for item in news:
+                if item.__class__ is dict:
+                    change.details.update(item)
+        flow_run_id = self.scope.id
+        self.row = fold_task_run(before, self.id, flow_run_id, change)
+        if flow_run_id is not None:
+            batch.fences[flow_run_id] = self.scope.fence
+        batch.writes.append(TaskWrite(self.id, flow_run_id, change, before, self.row))
+
+    def next_index(self, key: str) -> int:
+        """Return how many calls of a task this run's code made before."""
+        if self.counters is None:
+            self.counters = {}
+        counter = self.counters.get(key)
+        if counter is None:
+            counter = self.counters.setdefault(key, count())
+        return next(counter)
+
+    @property
+    def journal(self) -> Journal:
+        """Where the run is recorded."""
+        return self.scope.journal
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the run ended well."""
+        return self.type == "COMPLETED"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run has ended or will not start."""
+        return self.done or is_terminal(self.type)
+
+    def state(self) -> State[Any]:
+        """Return the state the run is in."""
+        details = StateDetails(task_run_id=self.uuid, flow_run_id=self.scope.uuid)
+        return State(self.type, self.state_name, self.message, self.data, self.at, details)
+
+    @property
+    def uuid(self) -> UUID:
+        """The run's id."""
+        return UUID(bytes=self.id)
+
+    def __repr__(self) -> str:
+        return f"<task run {self.name!r} {format_id(self.id)} {self.state_name}>"

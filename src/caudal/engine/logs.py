@@ -1,0 +1,235 @@
+"""Loggers of runs: what they log goes to the console and, with the run's id, into the ledger.
+
+Loggers are the standard library's, below ``caudal``. They hand records to handlers of ours: ``LedgerHandler`` puts a
+row into the journal, ``console`` prints. Prints of runs with ``log_prints`` become records through a print function that
+looks at the run in charge, so that it is right in threads too.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from caudal.engine.context import current
+from caudal.model.runs import LogRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.live_task import LiveTask
+    from caudal.ledger.port import Batch
+
+#: Characters of a log line that are kept; longer ones are cut, never dropped.
+MAX_MESSAGE_CHARACTERS = 100_000
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_install_lock = threading.Lock()
+_plain_print = builtins.print
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _Adapter = logging.LoggerAdapter
+
+
+class RunLogger(_Adapter):
+    """A logger that knows its run; ``extra=`` fields are kept as JSON."""
+
+    def __init__(self, logger: logging.Logger, run: LiveTask | FlowScope) -> None:
+        super().__init__(logger, {})
+        self.run = run
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Add the run to a record's fields."""
+        extra = dict(cast("Mapping[str, Any]", kwargs.get("extra") or {}))
+        extra["caudal_run"] = self.run
+        kwargs["extra"] = extra
+        return msg, kwargs
+
+
+def task_logger(run: LiveTask) -> RunLogger:
+    """Return the logger of a task run."""
+    return RunLogger(logging.getLogger("caudal.task_runs"), run)
+
+
+def flow_logger(scope: FlowScope) -> RunLogger:
+    """Return the logger of a flow run."""
+    return RunLogger(logging.getLogger("caudal.flow_runs"), scope)
+
+
+def run_logger(run: LiveTask | FlowScope) -> RunLogger:
+    """Return the logger of a run."""
+    return flow_logger(run) if run is run.scope else task_logger(cast("LiveTask", run))
+
+
+class LedgerHandler(logging.Handler):
+    """Puts the records of runs into the journal of the run's engine."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Put a record into the journal; one outside of runs is left to the console."""
+        run: LiveTask | FlowScope | None = getattr(record, "caudal_run", None) or current.get()
+        if run is None or run.scope.id is None:
+            return
+        try:
+            message = record.getMessage()
+            if record.exc_info:
+                message += "\n" + logging.Formatter().formatException(record.exc_info)
+        except Exception:  # noqa: BLE001 - a record whose arguments do not fit its text
+            self.handleError(record)
+            return
+        row = LogRow(
+            record.created,
+            record.levelno,
+            record.name,
+            message[:MAX_MESSAGE_CHARACTERS],
+            run.scope.id,
+            None if run is run.scope else cast("LiveTask", run).id,
+            structured(record),
+        )
+        run.scope.journal.put(LogItem(row))
+
+
+class LogItem:
+    """A log line on its way into the ledger."""
+
+    __slots__ = ("row",)
+
+    def __init__(self, row: LogRow) -> None:
+        self.row = row
+
+    def collect(self, batch: Batch) -> None:
+        """Add the line to a batch."""
+        batch.logs.append(self.row)
+
+
+def structured(record: logging.LogRecord) -> dict[str, Any] | None:
+    """Return a record's ``extra=`` fields as JSON-ready values; what JSON does not know becomes text."""
+    given = {
+        name: value
+        for name, value in vars(record).items()
+        if name not in _STANDARD and not name.startswith("caudal_")
+    }
+    if not given:
+        return None
+    return cast("dict[str, Any]", json.loads(json.dumps(given, default=str)))
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Writes a record as ``time | LEVEL | run - message``."""
+
+    def __init__(self) -> None:
+        super().__init__(datefmt="%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        run: LiveTask | FlowScope | None = getattr(record, "caudal_run", None)
+        if run is None:
+            source = record.name
+        else:
+            source = f"{'Flow' if run is run.scope else 'Task'} run {run.name!r}"
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        extra = structured(record)
+        if extra:
+            text += " " + " ".join(f"{name}={value!r}" for name, value in extra.items())
+        stamp = f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03d}"
+        return f"{stamp} | {record.levelname:<7} | {source} - {text}"
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        run: LiveTask | FlowScope | None = getattr(record, "caudal_run", None)
+        fields: dict[str, Any] = {
+            "at": record.created,
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if run is not None:
+            fields["flow_run"] = run.scope.name
+            if run is not run.scope:
+                fields["task_run"] = run.name
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        fields.update(structured(record) or {})
+        return json.dumps(fields, default=str)
+
+
+class ConsoleHandler(logging.StreamHandler[Any]):
+    """Writes to whatever ``sys.stderr`` is at the time, so that captured and redirected output works."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        #: Set by a live display to print above itself.
+        self.write_line: Any = None
+
+    @property
+    def stream(self) -> Any:
+        """Where lines go."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        pass
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        if self.write_line is None:
+            super().emit(record)
+        else:
+            self.write_line(self.format(record))
+
+
+console = ConsoleHandler()
+
+
+def install(level: str, form: str) -> None:
+    """Attach caudal's handlers to the ``caudal`` logger, once; set its level and the console's form.
+
+    Args:
+        level: Name of the lowest level that is logged.
+        form: ``console`` for people, ``json`` for programs.
+    """
+    root = logging.getLogger("caudal")
+    with _install_lock:
+        root.setLevel(level)
+        console.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
+        if console not in root.handlers:
+            root.addHandler(console)
+            root.addHandler(LedgerHandler())
+            root.propagate = False
+
+
+def capture_prints() -> None:
+    """Make ``print`` log for runs that ask for it; elsewhere it prints as ever."""
+    if builtins.print is not _run_print:
+        builtins.print = _run_print
+
+
+def _run_print(*values: Any, **options: Any) -> None:
+    run = current.get()
+    target = options.get("file")
+    if run is None or not wants_prints(run) or target not in (None, sys.stdout):
+        _plain_print(*values, **options)
+        return
+    separator = options.get("sep")
+    text = (" " if separator is None else separator).join(map(str, values))
+    run_logger(run).info("%s", text)
+
+
+def wants_prints(run: LiveTask | FlowScope) -> bool:
+    """Say whether a run's prints are to be logged."""
+    if run is run.scope:
+        return run.scope.log_prints
+    own = cast("LiveTask", run).spec.log_prints
+    return run.scope.log_prints if own is None else own

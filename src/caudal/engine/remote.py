@@ -1,0 +1,66 @@
+"""A task run as a worker process knows it: enough for the user's code, and for tasks and flows that this code calls."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from caudal import composition
+from caudal.engine.flow_scope import FlowScope
+from caudal.model.runs import Fence
+
+if TYPE_CHECKING:
+    from caudal.engine.engine import Engine
+    from caudal.engine.journal import Journal
+    from caudal.model.specs import TaskSpec
+
+
+class RemoteTask:
+    """The run in charge while a worker process executes a task.
+
+    Args:
+        spec: The task.
+        about: What the parent process says about the run: ids, names, parameters, fence.
+    """
+
+    def __init__(self, spec: TaskSpec, about: dict[str, Any]) -> None:
+        self.spec = spec
+        self.about = about
+        self.id: bytes = about["task_run_id"]
+        self.name: str = about["name"]
+        self.path: str = about["path"]
+        self.run_count: int = about["run_count"]
+        self.counters: dict[str, count[int]] = {}
+        self._scope: FlowScope | None = None
+
+    @property
+    def scope(self) -> FlowScope:
+        """The flow run, as far as this process takes part in it; made when it is asked for."""
+        if self._scope is None:
+            self._scope = _take_part(composition.current_engine(), self.about)
+        return self._scope
+
+    @property
+    def journal(self) -> Journal:
+        """Where runs that the task's code makes are recorded."""
+        return self.scope.journal
+
+    def next_index(self, key: str) -> int:
+        """Return how many calls of a task this run's code made before."""
+        return next(self.counters.setdefault(key, count()))
+
+
+def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
+    scope = FlowScope(
+        engine,
+        None,
+        about["flow_run_id"],
+        about["flow_run_name"],
+        parameters=about["parameters"],
+        fence=Fence(*about["fence"]),
+        parent=None,
+        runner=engine.local,
+        tags=about["tags"],
+    )
+    scope.persist, scope.log_prints = about["persist"], about["log_prints"]
+    return scope

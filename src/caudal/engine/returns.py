@@ -1,0 +1,72 @@
+"""Turns what a function returned into the final state of its run, as Prefect 3 does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, cast
+
+from caudal.engine.inputs import Pending, find, rebuild
+from caudal.model.states import State, StateType
+
+if TYPE_CHECKING:
+    from caudal.engine.live_task import LiveTask
+
+_ITERABLES = (list, tuple, set, frozenset)
+
+
+def awaited_runs(value: Any) -> list[LiveTask]:
+    """Return the task runs behind the futures in a returned value."""
+    return [item.run for item in find((value,), {}) if isinstance(item, Pending)]
+
+
+def final_state(value: Any) -> State[Any]:
+    """Return the state that a returned value stands for.
+
+    A state that the function made itself is taken as it is. A future, a state of another run, or a collection of nothing but those stands for
+    what became of these runs. Anything else is the result of a completed run. Futures in it, whose runs have to be done, are replaced by states.
+
+    Args:
+        value: What the function returned.
+    """
+    value = _with_states(value)
+    if isinstance(value, State):
+        state = cast("State[Any]", value)
+        if state.state_details.task_run_id is None and state.state_details.flow_run_id is None:
+            return state
+        return _combine([state], value)
+    if isinstance(value, _ITERABLES):
+        items = cast("list[Any]", list(cast("list[Any]", value)))
+        if items and all(isinstance(item, State) for item in items):
+            return _combine(items, value)
+    return State(StateType.COMPLETED, data=value)
+
+
+def _with_states(value: Any) -> Any:
+    if isinstance(value, Pending):
+        return value.run.state()
+    return rebuild(value, _with_states)
+
+
+def _combine(states: list[State[Any]], value: Any) -> State[Any]:
+    """Return the state of a run that returned states of other runs."""
+    counts = Counter(state.type for state in states)
+    total = len(states)
+    failed = counts[StateType.FAILED] + counts[StateType.CRASHED]
+    if counts[StateType.COMPLETED] == total:
+        kind, message = StateType.COMPLETED, "All states completed."
+    elif counts[StateType.CANCELLED]:
+        kind, message = StateType.CANCELLED, f"{counts[StateType.CANCELLED]}/{total} states cancelled."
+    elif counts[StateType.PAUSED]:
+        kind, message = StateType.PAUSED, f"{counts[StateType.PAUSED]}/{total} states paused."
+    elif failed:
+        kind, message = StateType.FAILED, f"{failed}/{total} states failed."
+    else:
+        open_ = sum(not state.is_final() for state in states)
+        kind, message = StateType.FAILED, f"{open_}/{total} states are not final."
+    return State(kind, message=message, data=value)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as one line: its type and what it says."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,254 @@
+"""Flows: functions whose calls are recorded as flow runs, and the tasks they call with them."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from caudal.engine.calls import acall_flow, call_flow, make_flow_run
+from caudal.engine.validation import Validator
+from caudal.futures import resolve_futures_to_results, wait
+from caudal.hooks import hook_lists
+from caudal.model.retries import retry_policy
+from caudal.model.signatures import Binder
+from caudal.model.specs import FlowSpec
+from caudal.settings import get_current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from caudal.engine.flow_scope import FlowScope
+    from caudal.task_runners import TaskRunner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_HOOKS = ("completion", "failure", "cancellation", "crashed", "running")
+
+
+class Flow(Generic[P, R]):
+    """A function whose calls are recorded as flow runs.
+
+    Made by `flow`, which says what the arguments mean.
+    """
+
+    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
+        if not callable(fn):
+            msg = f"@flow decorates functions, not {fn!r}"
+            raise TypeError(msg)
+        self.fn = fn
+        self._options = {**_DEFAULTS, **options}
+        unknown = set(self._options) - set(_DEFAULTS)
+        if unknown:
+            msg = f"@flow has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(_DEFAULTS))}"
+            raise TypeError(msg)
+        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
+        self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
+        self.__module__ = getattr(fn, "__module__", "__main__")
+        self.__doc__ = fn.__doc__
+        self.__wrapped__ = fn
+        self.name: str = self._options["name"] or self.__name__.replace("_", "-")
+        self._binder = Binder(fn, self.name)
+        self.spec = self._make_spec()
+
+    def _make_spec(self) -> FlowSpec:
+        given = self._options
+        settings = get_current_settings()
+        retries = given["retries"]
+        delay = given["retry_delay_seconds"]
+        runner = given["task_runner"]
+        spec = FlowSpec(
+            self.fn,
+            self,
+            name=self.name,
+            description=given["description"] or inspect.getdoc(self.fn),
+            version=given["version"],
+            is_async=inspect.iscoroutinefunction(self.fn),
+            run_name=given["flow_run_name"],
+            retry=retry_policy(
+                settings.flows_default_retries if retries is None else retries,
+                settings.flows_default_retry_delay_seconds if delay is None else delay,
+            ),
+            timeout=None if given["timeout_seconds"] is None else float(given["timeout_seconds"]),
+            persist=given["persist_result"],
+            serializer=given["result_serializer"],
+            log_prints=given["log_prints"],
+            tags=frozenset(),
+            hooks=hook_lists(given, _HOOKS),
+            bind=self._binder.bind,
+            unbind=self._binder.unbind,
+            entrypoint=_entrypoint(self.fn),
+            runner=runner() if isinstance(runner, type) else runner,
+            validate=Validator(self.fn, self.name) if given["validate_parameters"] else None,
+        )
+        return spec
+
+    def with_options(self, **options: Any) -> Flow[P, R]:
+        """Return the same flow with some options changed; see `flow` for their meaning."""
+        return Flow(self.fn, **{**self._options, **options})
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any) -> Any: ...
+    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+        """Run the flow here and return its result; a coroutine function's flow returns an awaitable.
+
+        When it returns, everything about the run is durable.
+
+        Args:
+            args: Arguments of the function.
+            return_state: Return the run's last state instead, and do not raise.
+            wait_for: Futures whose runs have to complete first.
+            kwargs: Keyword arguments of the function.
+
+        Raises:
+            ParameterBindError: The function cannot be called so.
+            ParameterTypeError: A parameter does not fit its type hint; nothing was run.
+            Exception: What the function raised in its last attempt.
+        """
+        parameters = resolve_futures_to_results(self._binder.bind(args, kwargs))
+        if wait_for is not None:
+            wait(wait_for)
+        scope = make_flow_run(self.spec, parameters)
+        return run_scope(self.spec, scope, return_state=return_state)
+
+    def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters coerced to the function's type hints.
+
+        Raises:
+            ParameterTypeError: A parameter does not fit.
+        """
+        return Validator(self.fn, self.name)(parameters)
+
+    def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(flow, flow_run, state)`` run when a run completes."""
+        return self._add_hook("completion", fn)
+
+    def on_failure(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(flow, flow_run, state)`` run when a run fails for good."""
+        return self._add_hook("failure", fn)
+
+    def on_cancellation(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(flow, flow_run, state)`` run when a run is cancelled."""
+        return self._add_hook("cancellation", fn)
+
+    def on_crashed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(flow, flow_run, state)`` run when a run crashes."""
+        return self._add_hook("crashed", fn)
+
+    def on_running(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(flow, flow_run, state)`` run when an attempt starts."""
+        return self._add_hook("running", fn)
+
+    def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+        hooks = dict(self.spec.hooks)
+        hooks[moment] = (*hooks.get(moment, ()), fn)
+        self.spec.hooks = hooks
+        return fn
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return the flow bound to an instance, so that methods can be flows."""
+        if instance is None:
+            return self
+        bound = Flow(self.fn.__get__(instance, owner), **{**self._options, "name": self.name})
+        bound.spec.hooks = self.spec.hooks
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<flow {self.name!r}>"
+
+
+def run_scope(spec: FlowSpec, scope: FlowScope, *, return_state: bool) -> Any:
+    """Carry out a flow run that was made or claimed, as a call of the flow does."""
+    if spec.is_async:
+        return _arun(scope, return_state=return_state)
+    state = call_flow(scope)
+    return state if return_state else state.get()
+
+
+async def _arun(scope: FlowScope, *, return_state: bool) -> Any:
+    state = await acall_flow(scope)
+    return state if return_state else state.get()
+
+
+def _entrypoint(fn: Callable[..., Any]) -> str | None:
+    """Return ``file:name`` of a function, or None when it has no file."""
+    code = getattr(fn, "__code__", None)
+    if code is None or not Path(code.co_filename).is_file():
+        return None
+    return f"{Path(code.co_filename).resolve()}:{fn.__qualname__}"
+
+
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "version": None,
+    "flow_run_name": None,
+    "retries": None,
+    "retry_delay_seconds": None,
+    "task_runner": None,
+    "description": None,
+    "timeout_seconds": None,
+    "validate_parameters": True,
+    "persist_result": None,
+    "result_storage": None,
+    "result_serializer": None,
+    "cache_result_in_memory": True,
+    "log_prints": None,
+    "on_completion": None,
+    "on_failure": None,
+    "on_cancellation": None,
+    "on_crashed": None,
+    "on_running": None,
+}
+
+
+@overload
+def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
+@overload
+def flow(
+    fn: None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: str | None = None,
+    flow_run_name: str | Callable[..., str] | None = None,
+    retries: int | None = None,
+    retry_delay_seconds: float | None = None,
+    task_runner: TaskRunner | type[TaskRunner] | None = None,
+    description: str | None = None,
+    timeout_seconds: float | None = None,
+    validate_parameters: bool = True,
+    persist_result: bool | None = None,
+    result_serializer: Any = None,
+    cache_result_in_memory: bool = True,
+    log_prints: bool | None = None,
+    on_completion: list[Callable[..., Any]] | None = None,
+    on_failure: list[Callable[..., Any]] | None = None,
+    on_cancellation: list[Callable[..., Any]] | None = None,
+    on_crashed: list[Callable[..., Any]] | None = None,
+    on_running: list[Callable[..., Any]] | None = None,
+) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
+def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a flow: each call of it becomes a recorded run.
+
+    Args:
+        fn: The function; plain or a coroutine function.
+        options: How its runs behave:
+
+            - ``name``, ``description``, ``version``: what it is called. The name is the function's by default, with dashes.
+            - ``flow_run_name``: a template of parameter names (``"load-{day}"``), or a function that returns a name.
+            - ``retries``, ``retry_delay_seconds``: tries after a failed one, and the seconds before each.
+            - ``timeout_seconds``: the longest an attempt may take.
+            - ``task_runner``: where submitted tasks execute; threads by default.
+            - ``validate_parameters``: check parameters against the type hints with pydantic; true by default.
+            - ``persist_result``: store the results of the flow and its tasks, so that a resumed run does not do their work again.
+            - ``result_serializer``: how results are stored.
+            - ``cache_result_in_memory``: accepted for compatibility.
+            - ``log_prints``: turn prints into log lines, in the flow and its tasks.
+            - ``on_completion``, ``on_failure``, ``on_cancellation``, ``on_crashed``, ``on_running``: hooks ``(flow, flow_run, state)``.
+    """
+    if fn is None:
+        return lambda function: Flow(function, **options)
+    return Flow(fn, **options)

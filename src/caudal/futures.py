@@ -1,0 +1,178 @@
+"""Futures: the results of submitted tasks, before and after they are there."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+
+from caudal.clock import monotonic
+from caudal.engine.inputs import Pending, rebuild
+from caudal.engine.waiting import blocked
+from caudal.model.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from uuid import UUID
+
+    from caudal.engine.live_task import LiveTask
+
+R = TypeVar("R")
+
+
+class Future(Pending, Generic[R]):
+    """The result of a submitted task run.
+
+    Pass it to another task to make that one wait for it; the task gets the result.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, run: LiveTask) -> None:
+        self.run = run
+
+    @property
+    def task_run_id(self) -> UUID:
+        """Id of the task run."""
+        return self.run.uuid
+
+    @property
+    def state(self) -> State[R]:
+        """The state the run is in now."""
+        return self.run.state()
+
+    def done(self) -> bool:
+        """Say whether the run has ended."""
+        return self.run.done
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the run has ended, or for a time.
+
+        Args:
+            timeout: Seconds to wait at most; None is no limit.
+        """
+        run = self.run
+        if run.done:
+            return
+        ended = threading.Event()
+        run.subscribe(ended.set)
+        if not ended.is_set():
+            with blocked():
+                ended.wait(timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:  # noqa: FBT001, FBT002 - Prefect's signature
+        """Wait for the run's result and return it.
+
+        Args:
+            timeout: Seconds to wait at most; None is no limit.
+            raise_on_failure: Raise what made the run fail; else return it.
+
+        Raises:
+            TimeoutError: The run had not ended in time.
+        """
+        self.wait(timeout)
+        run = self.run
+        if not run.done:
+            msg = f"task run {run.name!r} did not end within {timeout:g} second(s)"
+            raise TimeoutError(msg)
+        return run.state().get(raise_on_failure=raise_on_failure)
+
+    def add_done_callback(self, fn: Callable[[Future[R]], None]) -> None:
+        """Have a function called with this future when the run has ended, at once if it has."""
+        self.run.subscribe(lambda: fn(self))
+
+    def __repr__(self) -> str:
+        return f"<future of {self.run.name!r}: {self.run.state_name}>"
+
+
+class FutureList(list["Future[R]"], Generic[R]):
+    """The futures of a mapped task, in order."""
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until all runs have ended, or for a time in seconds."""
+        wait(self, timeout=timeout)
+
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[R]:  # noqa: FBT001, FBT002 - Prefect's signature
+        """Wait for all results and return them in order.
+
+        Args:
+            timeout: Seconds to wait at most for all; None is no limit.
+            raise_on_failure: Raise what made the first failed run fail; else put it in its place.
+
+        Raises:
+            TimeoutError: A run had not ended in time.
+        """
+        deadline = None if timeout is None else monotonic() + timeout
+        return [future.result(_left(deadline), raise_on_failure) for future in self]
+
+
+class DoneAndNotDoneFutures(NamedTuple, Generic[R]):
+    """What ``wait`` found."""
+
+    done: set[Future[R]]
+    not_done: set[Future[R]]
+
+
+def wait(futures: Iterable[Future[R]], timeout: float | None = None) -> DoneAndNotDoneFutures[R]:
+    """Wait until all runs have ended, or for a time.
+
+    Args:
+        futures: Futures to wait for.
+        timeout: Seconds to wait at most; None is no limit.
+    """
+    given = list(futures)
+    deadline = None if timeout is None else monotonic() + timeout
+    for future in given:
+        future.wait(_left(deadline))
+    done = {future for future in given if future.done()}
+    return DoneAndNotDoneFutures(done, set(given) - done)
+
+
+def as_completed(futures: Iterable[Future[R]], timeout: float | None = None) -> Generator[Future[R]]:
+    """Yield futures as their runs end.
+
+    Args:
+        futures: Futures to wait for.
+        timeout: Seconds for all of them; None is no limit.
+
+    Raises:
+        TimeoutError: Not all runs had ended in time.
+    """
+    pending = set(futures)
+    total = len(pending)
+    deadline = None if timeout is None else monotonic() + timeout
+    ended: queue.SimpleQueue[Future[R]] = queue.SimpleQueue()
+    for future in pending:
+        future.add_done_callback(ended.put)
+    for left in range(total, 0, -1):
+        try:
+            with blocked():
+                future = ended.get(timeout=_left(deadline))
+        except queue.Empty:
+            msg = f"{left} (of {total}) futures unfinished"
+            raise TimeoutError(msg) from None
+        yield future
+
+
+def resolve_futures_to_states(expr: Any) -> Any:
+    """Return a value with the futures in it replaced by their states, which are waited for."""
+    if isinstance(expr, Future):
+        future = cast("Future[Any]", expr)
+        future.wait()
+        return future.state
+    return rebuild(expr, resolve_futures_to_states)
+
+
+def resolve_futures_to_results(expr: Any) -> Any:
+    """Return a value with the futures in it replaced by their results, which are waited for.
+
+    Raises:
+        Exception: What made a run fail.
+    """
+    if isinstance(expr, Future):
+        return cast("Future[Any]", expr).result()
+    return rebuild(expr, resolve_futures_to_results)
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - monotonic())

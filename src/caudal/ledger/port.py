@@ -1,0 +1,226 @@
+"""What the engine needs of a ledger: one way to write, and reads that never scan history.
+
+Every write is a ``Batch``, and a batch is one transaction: its events, the rows they change, results, logs and
+checks become visible together or not at all. A batch says for each flow run it touches who claims to own it (a
+``Fence``); what a writer sends for a flow run that it no longer owns is refused, and the rest of the batch is
+still written. The conformance suite in ``caudal.testing.ledgers`` states all of this as tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from caudal.model.checks import CheckResult
+    from caudal.model.results import StoredResult
+    from caudal.model.runs import (
+        Event,
+        Fence,
+        FlowRunChange,
+        FlowRunRow,
+        Lease,
+        LogRow,
+        TaskRunChange,
+        TaskRunRow,
+    )
+
+
+class FlowWrite(NamedTuple):
+    """A change of a flow run."""
+
+    flow_run_id: bytes
+    change: FlowRunChange
+    #: Whether the run may leave an ended state: an explicit resume or retry.
+    reopen: bool = False
+
+
+class TaskWrite(NamedTuple):
+    """A change of a task run, with its row before and after."""
+
+    task_run_id: bytes
+    flow_run_id: bytes | None
+    change: TaskRunChange
+    before: TaskRunRow | None
+    after: TaskRunRow
+
+
+class CheckWrite(NamedTuple):
+    """The outcome of a check."""
+
+    at: float
+    result: CheckResult
+    flow_run_id: bytes | None
+    task_run_id: bytes | None
+
+
+class Batch:
+    """What one transaction writes, in order."""
+
+    __slots__ = ("after", "checks", "fences", "logs", "results", "writes")
+
+    def __init__(self) -> None:
+        #: Changes of runs, in the order in which they happened; each becomes one event.
+        self.writes: list[FlowWrite | TaskWrite] = []
+        #: For the flow runs that the batch changes: proof of ownership. One that the batch itself creates passes it
+        #: by the owner and attempt of its creating change. A flow run without an entry is written unfenced (its state guard still holds).
+        self.fences: dict[bytes, Fence] = {}
+        self.results: list[StoredResult] = []
+        self.logs: list[LogRow] = []
+        self.checks: list[CheckWrite] = []
+        #: Functions that the journal calls once the batch is committed; ledgers leave them alone.
+        self.after: list[Callable[[], None]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.writes or self.logs or self.results or self.checks)
+
+
+class Receipt(NamedTuple):
+    """What became of a batch."""
+
+    #: Position of the last event in the ledger.
+    last_seq: int
+    #: Flow runs of which something was refused, and why: stale fence or illegal move.
+    refused: dict[bytes, str]
+
+
+class RunFilter(NamedTuple):
+    """Which runs a list shows; fields that are None or empty do not restrict it."""
+
+    #: Kinds of state.
+    state_types: tuple[str, ...] = ()
+    #: Names of states.
+    state_names: tuple[str, ...] = ()
+    #: Name of the flow (for flow runs) or of the task (for task runs).
+    of: str | None = None
+    #: Only task runs of this flow run, or flow runs that are children of it.
+    flow_run_id: bytes | None = None
+    #: Exact name of the run.
+    name: str | None = None
+
+
+class Ledger(Protocol):
+    """The durable record of runs.
+
+    Implementations are safe to call from several threads. Methods raise ``LedgerError`` (``LedgerBusyError`` after
+    the busy timeout, ``LedgerCorruptError`` for a damaged file), never a driver's own error.
+    """
+
+    #: Where the ledger is, for messages to people.
+    location: str
+
+    def commit(self, batch: Batch) -> Receipt:
+        """Write a batch in one transaction and return when it is as durable as the ledger was opened for.
+
+        For each flow run in the batch, the stored owner and attempt must equal the batch's fence; otherwise all of the
+        batch's changes, results, logs and checks that name this flow run are left out and the run is reported in
+        ``Receipt.refused``. A flow run's change whose moves break ``TRANSITIONS`` from the stored state is
+        left out and reported likewise; its task runs' changes are still written. Writing the creating change of a flow run that exists already is
+        refused. Writing a task run's row replaces it. A stored result replaces one of the same key.
+        """
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Store or extend a process's lease."""
+        ...
+
+    def release(self, owner: bytes) -> None:
+        """Delete a process's lease; nothing happens when there is none."""
+        ...
+
+    def leases(self) -> Sequence[Lease]:
+        """Return all leases, expired ones too."""
+        ...
+
+    def claim(
+        self,
+        flow_run_id: bytes,
+        owner: bytes,
+        now: float,
+        is_alive: Callable[[Lease], bool],
+    ) -> FlowRunRow:
+        """Take a flow run over: one atomic step from any state but COMPLETED to RUNNING under a new owner.
+
+        Eligible is a run that is FAILED, CRASHED, CANCELLED, SCHEDULED or PAUSED, or one in another open state whose owner has no
+        lease, an expired lease, or a lease for which ``is_alive`` is false. The attempt goes up by one, so
+        that a writer with the old fence is refused from here on, and task runs that were left open are moved
+        to CRASHED. All of it is recorded as events. Of several callers at once, one succeeds.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+            FlowRunNotResumableError: It completed, or a live process works on it.
+        """
+        ...
+
+    def sweep(
+        self, now: float, is_alive: Callable[[Lease], bool]
+    ) -> Sequence[FlowRunRow]:
+        """Move every RUNNING, PENDING or CANCELLING flow run whose owner is gone to CRASHED (CANCELLING ones to CANCELLED), with its open task runs.
+
+        Gone means: no lease, an expired lease, or a lease for which ``is_alive`` is false. Each move is a conditional write
+        on owner and attempt. Runs without an owner are left alone. Expired leases that no open run names are deleted. Returns the rows it changed.
+        A second call finds nothing.
+        """
+        ...
+
+    def flow_run(self, flow_run_id: bytes) -> FlowRunRow | None:
+        """Return a flow run, or None."""
+        ...
+
+    def task_run(self, task_run_id: bytes) -> TaskRunRow | None:
+        """Return a task run, or None."""
+        ...
+
+    def flow_runs(
+        self, where: RunFilter, *, limit: int = 100, before: bytes | None = None
+    ) -> Sequence[FlowRunRow]:
+        """Return flow runs, newest first; ``before`` continues a list after the id given."""
+        ...
+
+    def task_runs(
+        self, where: RunFilter, *, limit: int = 100, after: bytes | None = None
+    ) -> Sequence[TaskRunRow]:
+        """Return task runs: those of one flow run oldest first, others newest first; ``after`` continues a list after the id given."""
+        ...
+
+    def find_flow_runs(self, text: str, *, limit: int = 10) -> Sequence[FlowRunRow]:
+        """Return flow runs whose written id starts with the text or whose name equals it, newest first."""
+        ...
+
+    def find_task_runs(self, text: str, *, limit: int = 10) -> Sequence[TaskRunRow]:
+        """Return task runs whose written id starts with the text or whose name equals it, newest first."""
+        ...
+
+    def events(
+        self, *, since: int = 0, flow_run_id: bytes | None = None, limit: int = 1000
+    ) -> Sequence[Event]:
+        """Return events with a seq above ``since``, in order."""
+        ...
+
+    def logs(
+        self,
+        *,
+        flow_run_id: bytes | None = None,
+        task_run_id: bytes | None = None,
+        since: int = 0,
+        limit: int = 1000,
+    ) -> Sequence[tuple[int, LogRow]]:
+        """Return log lines with their position above ``since``, in order."""
+        ...
+
+    def checks(self, flow_run_id: bytes, *, limit: int = 1000) -> Sequence[CheckWrite]:
+        """Return the check results that a flow run recorded, in order."""
+        ...
+
+    def result(self, key: str) -> StoredResult | None:
+        """Return the result stored under a key, or None; expired ones are returned, the caller decides."""
+        ...
+
+    def delete_result(self, key: str) -> None:
+        """Forget the result stored under a key."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections; a second call does nothing."""
+        ...

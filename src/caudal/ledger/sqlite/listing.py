@@ -1,0 +1,107 @@
+"""Turns a filter into conditions that an index serves in id order.
+
+SQLite walks an index in order for one value of a column, not for several. So a filter with several states becomes one query for
+each, and the pages are merged: each query stops at its limit, and none sorts.
+"""
+
+from __future__ import annotations
+
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from caudal.ledger.port import RunFilter
+
+#: A condition and the values of its parameters.
+Condition = tuple[str, list[Any]]
+
+
+def flow_run_conditions(where: RunFilter, before: bytes | None) -> Iterator[Condition]:
+    """Yield the conditions whose rows together are the flow runs asked for."""
+    common = _equal(
+        ("flow_name", where.of),
+        ("parent_flow_run_id", where.flow_run_id),
+        ("name", where.name),
+    )
+    if before is not None:
+        common.append(("id < ?", [before]))
+    for state in _states(where):
+        yield _all_of(common + state)
+
+
+def task_run_conditions(where: RunFilter, after: bytes | None) -> Iterator[Condition]:
+    """Yield the conditions whose rows together are the task runs asked for."""
+    common = _equal(
+        ("flow_run_id", where.flow_run_id),
+        ("task_name", where.of),
+        ("name", where.name),
+    )
+    if after is not None:
+        operator = "<" if where.flow_run_id is None else ">"
+        common.append((f"id {operator} ?", [after]))
+    for state in _states(where):
+        yield _all_of(common + state + _partial_index(state))
+
+
+def merged(
+    pages: Iterable[Sequence[Any]], limit: int, *, newest_first: bool
+) -> list[Any]:
+    """Return the first rows of sorted pages, each row once."""
+    rows = merge(*pages, key=_id, reverse=newest_first)
+    unique = (row for row, last in _with_last(rows) if last is None or row[0] != last)
+    return list(islice(unique, limit))
+
+
+def order(*, newest_first: bool) -> str:
+    """Return the SQL word for the direction of a list."""
+    return "DESC" if newest_first else "ASC"
+
+
+def _with_last(rows: Iterable[Any]) -> Iterator[tuple[Any, bytes | None]]:
+    last: bytes | None = None
+    for row in rows:
+        yield row, last
+        last = row[0]
+
+
+_id: Callable[[Any], bytes] = lambda row: row[0]  # noqa: E731
+
+
+def _equal(*pairs: tuple[str, Any]) -> list[Condition]:
+    return [(f"{column} = ?", [value]) for column, value in pairs if value is not None]
+
+
+def _states(where: RunFilter) -> Iterator[list[Condition]]:
+    """Yield the conditions on the state, at most one name or kind in each."""
+    kinds, names = where.state_types, where.state_names
+    if names:
+        of_kind: list[Condition] = []
+        if kinds:
+            of_kind.append(
+                (f"+state_type IN ({', '.join('?' * len(kinds))})", [*kinds])
+            )
+        for name in dict.fromkeys(names):
+            yield [("state_name = ?", [name]), *of_kind]
+    elif kinds:
+        for kind in dict.fromkeys(kinds):
+            yield [("state_type = ?", [kind])]
+    else:
+        yield []
+
+
+def _partial_index(state: list[Condition]) -> list[Condition]:
+    """Return the condition that lets SQLite use the index that leaves completed task runs out."""
+    for condition, values in state:
+        if condition == "state_type = ?" and values != ["COMPLETED"]:
+            return [("state_type <> 'COMPLETED'", [])]
+        if condition == "state_name = ?" and values != ["Completed"]:
+            return [("state_name <> 'Completed'", [])]
+    return []
+
+
+def _all_of(conditions: list[Condition]) -> Condition:
+    text = " AND ".join(text for text, _ in conditions) or "TRUE"
+    return text, [value for _, values in conditions for value in values]

@@ -1,0 +1,154 @@
+-- add_events --
+-- In the order of the rows, which is the order of their seq.
+INSERT INTO event (at, kind, flow_run_id, task_run_id, payload)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- put_flow_runs --
+-- Writes whole rows; the caller has read them in the same transaction.
+INSERT OR REPLACE INTO flow_run (
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    parameters, tags, details
+)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- put_task_runs --
+-- The hot path: a task run that has ended when it is first written costs this one row.
+INSERT OR REPLACE INTO task_run (
+    id, flow_run_id, name, task_name, path, state_type, state_name, created_at, started_at, ended_at, run_count, details
+)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- add_counts --
+-- Adds to the task counts of flow runs whose row is not written whole.
+UPDATE flow_run SET
+    task_count = task_count + change.column2,
+    task_completed = task_completed + change.column3,
+    task_failed = task_failed + change.column4,
+    task_running = task_running + change.column5
+FROM (VALUES (?, ?, ?, ?, ?)) AS change WHERE flow_run.id = change.column1
+
+-- add_logs --
+-- In the order of the rows, which is the order of their seq.
+INSERT INTO log (at, level, logger, message, flow_run_id, task_run_id, extra)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- add_checks --
+-- The projection of check events, kept when old events are deleted.
+INSERT INTO check_result (seq, at, flow_run_id, task_run_id, payload)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- put_results --
+-- The last one written under a key is the one that counts.
+INSERT OR REPLACE INTO result (
+    key, serializer, type_name, sha256, size_bytes, inline, location, created_at, expires_at
+)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- fences --
+-- Who owns the flow runs that a batch names.
+SELECT id, owner, attempt FROM flow_run WHERE id IN (VALUES (?))
+
+-- flow_runs_by_id --
+-- The flow runs that a batch changes.
+SELECT
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    parameters, tags, details
+FROM flow_run WHERE id IN (VALUES (?))
+
+-- last_seq --
+-- Where the sequence ends, events that were deleted included.
+SELECT seq FROM sqlite_sequence WHERE name = 'event'
+
+-- put_lease --
+-- One row for each process.
+INSERT OR REPLACE INTO lease (owner, expires_at, host, pid, started) VALUES (?, ?, ?, ?, ?)
+
+-- delete_lease --
+-- The process ended in good order.
+DELETE FROM lease WHERE owner = ?
+
+-- leases --
+-- There are as many as processes, so nothing is left out.
+SELECT owner, expires_at, host, pid, started FROM lease ORDER BY owner
+
+-- lease --
+-- Of the process that owns a flow run.
+SELECT owner, expires_at, host, pid, started FROM lease WHERE owner = ?
+
+-- delete_idle_leases --
+-- Leases that ran out and that no open flow run names.
+DELETE FROM lease WHERE expires_at <= ? AND owner NOT IN (
+    SELECT owner FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL
+)
+
+-- flow_runs_in_hand --
+-- Open flow runs with an owner: what a sweep looks at.
+SELECT
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    parameters, tags, details
+FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL ORDER BY id
+
+-- open_task_runs --
+-- Task runs that a process left open. The second condition lets the partial index serve the first.
+SELECT id, flow_run_id, name, task_name, path, state_type, state_name, created_at, started_at, ended_at, run_count, details
+FROM task_run
+WHERE flow_run_id = ? AND state_type <> 'COMPLETED'
+    AND state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING')
+ORDER BY id
+
+-- flow_runs --
+-- A page of flow runs; listing.py puts the conditions in.
+SELECT
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    parameters, tags, details
+FROM flow_run WHERE {where} ORDER BY id {order} LIMIT ?
+
+-- task_runs --
+-- A page of task runs; listing.py puts the conditions in.
+SELECT id, flow_run_id, name, task_name, path, state_type, state_name, created_at, started_at, ended_at, run_count, details
+FROM task_run WHERE {where} ORDER BY id {order} LIMIT ?
+
+-- events --
+-- Everything that follows runs reads this with a cursor.
+SELECT seq, at, kind, flow_run_id, task_run_id, payload FROM event WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- events_of_flow_run --
+-- The history of one flow run and its task runs.
+SELECT seq, at, kind, flow_run_id, task_run_id, payload
+FROM event WHERE flow_run_id = ? AND seq > ? ORDER BY seq LIMIT ?
+
+-- logs --
+-- Lines of every run.
+SELECT seq, at, level, logger, message, flow_run_id, task_run_id, extra FROM log WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- logs_of_flow_run --
+-- Lines of a flow run, those of its task runs included.
+SELECT seq, at, level, logger, message, flow_run_id, task_run_id, extra
+FROM log WHERE flow_run_id = ? AND seq > ? ORDER BY seq LIMIT ?
+
+-- logs_of_task_run --
+-- Lines of a task run.
+SELECT seq, at, level, logger, message, flow_run_id, task_run_id, extra
+FROM log WHERE task_run_id = ? AND seq > ? ORDER BY seq LIMIT ?
+
+-- logs_of_task_run_in_flow_run --
+-- Lines of a task run as far as they belong to a flow run; the plus keeps the better index in use.
+SELECT seq, at, level, logger, message, flow_run_id, task_run_id, extra
+FROM log WHERE +flow_run_id = ? AND task_run_id = ? AND seq > ? ORDER BY seq LIMIT ?
+
+-- checks --
+-- What a flow run's checks found, in the order in which they ran.
+SELECT at, payload, flow_run_id, task_run_id FROM check_result WHERE flow_run_id = ? ORDER BY seq LIMIT ?
+
+-- result --
+-- A value or where it is kept.
+SELECT key, serializer, type_name, sha256, size_bytes, inline, location, created_at, expires_at
+FROM result WHERE key = ?
+
+-- delete_result --
+-- The value is to be computed again.
+DELETE FROM result WHERE key = ?

@@ -1,0 +1,116 @@
+-- The whole schema as it is today; migrations/ lead to it from every released version.
+-- Ids are sixteen bytes that sort by time, times are seconds since the epoch in UTC, fields that hold JSON are text, null when there is nothing.
+
+-- The truth. Everything up to check_result is a projection of it.
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- a cursor never meets a number twice, whatever is deleted
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    flow_run_id BLOB,
+    task_run_id BLOB,
+    payload TEXT NOT NULL
+);
+
+CREATE INDEX event_by_flow_run ON event (flow_run_id);
+
+CREATE TABLE flow_run (
+    id BLOB PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    flow_name TEXT NOT NULL,
+    state_type TEXT NOT NULL CHECK (state_type IN (
+        'SCHEDULED', 'PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED', 'PAUSED', 'CANCELLING'
+    )),
+    state_name TEXT NOT NULL,
+    state_at REAL NOT NULL,
+    created_at REAL NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    run_count INTEGER NOT NULL,
+    parent_flow_run_id BLOB,
+    parent_task_run_id BLOB,
+    owner BLOB,
+    attempt INTEGER NOT NULL,
+    task_count INTEGER NOT NULL,
+    task_completed INTEGER NOT NULL,
+    task_failed INTEGER NOT NULL,
+    task_running INTEGER NOT NULL,
+    parameters TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    details TEXT NOT NULL
+);
+
+CREATE INDEX flow_run_by_name ON flow_run (name, id);
+CREATE INDEX flow_run_by_flow ON flow_run (flow_name, id);
+CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
+CREATE INDEX flow_run_by_state_name ON flow_run (state_name, id);
+CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id, id) WHERE parent_flow_run_id IS NOT NULL;
+CREATE INDEX flow_run_in_hand ON flow_run (owner) WHERE owner IS NOT NULL AND ended_at IS NULL;
+
+-- Most task runs complete, so the indexes by state leave those out: nobody looks for them that way, and the hot path saves them.
+CREATE TABLE task_run (
+    id BLOB PRIMARY KEY NOT NULL,
+    flow_run_id BLOB,
+    name TEXT NOT NULL,
+    task_name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    state_type TEXT NOT NULL CHECK (state_type IN (
+        'SCHEDULED', 'PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'CRASHED', 'PAUSED', 'CANCELLING'
+    )),
+    state_name TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    run_count INTEGER NOT NULL,
+    details TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX task_run_by_flow_run ON task_run (flow_run_id, id);
+CREATE INDEX task_run_by_name ON task_run (name, id);
+CREATE INDEX task_run_by_task ON task_run (task_name, id);
+CREATE INDEX task_run_by_state ON task_run (state_type, id) WHERE state_type <> 'COMPLETED';
+CREATE INDEX task_run_by_state_name ON task_run (state_name, id) WHERE state_name <> 'Completed';
+CREATE INDEX task_run_by_flow_run_and_state ON task_run (flow_run_id, state_type, id) WHERE state_type <> 'COMPLETED';
+
+CREATE TABLE check_result (
+    seq INTEGER PRIMARY KEY,  -- of its event
+    at REAL NOT NULL,
+    flow_run_id BLOB,
+    task_run_id BLOB,
+    payload TEXT NOT NULL
+);
+
+CREATE INDEX check_result_by_flow_run ON check_result (flow_run_id);
+
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    level INTEGER NOT NULL,
+    logger TEXT NOT NULL,
+    message TEXT NOT NULL,
+    flow_run_id BLOB,
+    task_run_id BLOB,
+    extra TEXT NOT NULL
+);
+
+CREATE INDEX log_by_flow_run ON log (flow_run_id);
+CREATE INDEX log_by_task_run ON log (task_run_id) WHERE task_run_id IS NOT NULL;
+
+CREATE TABLE result (
+    key TEXT PRIMARY KEY NOT NULL,
+    serializer TEXT NOT NULL,
+    type_name TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    inline BLOB,
+    location TEXT,
+    created_at REAL NOT NULL,
+    expires_at REAL
+);
+
+CREATE TABLE lease (
+    owner BLOB PRIMARY KEY NOT NULL,
+    expires_at REAL NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started TEXT NOT NULL
+);

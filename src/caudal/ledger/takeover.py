@@ -1,0 +1,106 @@
+"""What happens to a flow run whose process is gone: it is closed by a sweep, or taken over by a claim.
+
+A process holds one lease and puts its owner id on every flow run it works on. The pair of owner and attempt is
+the fencing token: each batch carries it, and the ledger refuses a batch whose token is not the stored one.
+
+    open, owner A, attempt 1 --- sweep: A is gone ---> CRASHED, no owner, attempt 1
+            |                                              |
+            +------- claim by B: A is gone -------+--------+
+                                                  v
+                                   RUNNING, owner B, attempt 2
+
+A process that only seemed to be gone (a suspended laptop, a long pause of the machine) finds out with its next
+batch: after a sweep the owner differs, after a claim the attempt does too. What it did in between stays unwritten.
+
+The functions here decide and return the batch to write. A ledger reads, calls them and writes inside one
+transaction, which makes the decision atomic: of two sweeps or two claims at once, the second sees what the first wrote.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from caudal.exceptions import FlowRunNotResumableError
+from caudal.ledger.port import Batch, FlowWrite, TaskWrite
+from caudal.model.runs import FlowRunChange, Move, TaskRunChange, fold_task_run
+from caudal.model.states import TERMINAL, StateType, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from caudal.model.runs import FlowRunRow, Lease, TaskRunRow
+
+#: Kinds of state in which a task run is still open.
+OPEN = tuple(kind.value for kind in StateType if kind not in TERMINAL)
+#: Kinds of state that a sweep closes. A paused run needs no process: it stays as it is.
+SWEPT = frozenset({"SCHEDULED", "PENDING", "RUNNING", "CANCELLING"})
+
+_GONE = "The process that worked on it is gone."
+
+
+def is_gone(lease: Lease | None, now: float, is_alive: Callable[[Lease], bool]) -> bool:
+    """Say whether the process that a lease stands for works no more."""
+    return lease is None or lease.expires_at <= now or not is_alive(lease)
+
+
+def plan_sweep(row: FlowRunRow, open_tasks: Iterable[TaskRunRow], now: float) -> Batch:
+    """Return the batch that closes a flow run whose owner is gone."""
+    move = _closing_move(row, now)
+    batch = Batch()
+    batch.writes += _close_tasks(open_tasks, move)
+    batch.writes.append(FlowWrite(row.id, FlowRunChange([move], owner=None)))
+    return batch
+
+
+def plan_claim(
+    row: FlowRunRow, open_tasks: Iterable[TaskRunRow], owner: bytes, now: float
+) -> Batch:
+    """Return the batch that takes a flow run over."""
+    attempt = row.attempt + 1
+    moves = [Move("RUNNING", "Running", now, f"Taken up again, attempt {attempt}.")]
+    if row.state_type == "CANCELLING" or (row.owner and row.state_type in SWEPT):
+        moves.insert(0, _closing_move(row, now))
+    batch = Batch()
+    batch.writes += _close_tasks(open_tasks, Move("CRASHED", "Crashed", now, _GONE))
+    change = FlowRunChange(moves, owner=owner.hex(), attempt=attempt)
+    batch.writes.append(FlowWrite(row.id, change, reopen=True))
+    return batch
+
+
+def check_claimable(
+    row: FlowRunRow, lease: Lease | None, now: float, is_alive: Callable[[Lease], bool]
+) -> None:
+    """Do nothing if a flow run may be taken over.
+
+    Args:
+        row: The flow run.
+        lease: Its owner's lease.
+        now: Seconds since the epoch, UTC.
+        is_alive: Whether the process of a lease that has not expired lives.
+
+    Raises:
+        FlowRunNotResumableError: It completed, or a live process works on it.
+    """
+    if row.state_type == "COMPLETED":
+        reason = "it completed, so there is nothing left to do. Start a new run."
+        raise FlowRunNotResumableError(row.name, reason)
+    if is_terminal(row.state_type) or row.owner is None or lease is None:
+        return
+    if not is_gone(lease, now, is_alive):
+        reason = f"process {lease.pid} on {lease.host!r} works on it. Wait until it ends, or stop it first."
+        raise FlowRunNotResumableError(row.name, reason)
+
+
+def _closing_move(row: FlowRunRow, now: float) -> Move:
+    if row.state_type == "CANCELLING":
+        return Move("CANCELLED", "Cancelled", now, _GONE)
+    return Move("CRASHED", "Crashed", now, _GONE)
+
+
+def _close_tasks(tasks: Iterable[TaskRunRow], move: Move) -> list[TaskWrite]:
+    writes: list[TaskWrite] = []
+    for before in tasks:
+        change = TaskRunChange([move])
+        after = fold_task_run(before, before.id, before.flow_run_id, change)
+        writes.append(TaskWrite(before.id, before.flow_run_id, change, before, after))
+    return writes

@@ -1,0 +1,147 @@
+"""What identifies a function or class: its name, its source, and what it closes over."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from types import CodeType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from caudal.model.hasher import Hasher, Unhashable, class_name, module_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: ``Py_TPFLAGS_HEAPTYPE``: the class was made while the program ran, so it has source somewhere.
+_MADE_AT_RUN_TIME = 1 << 9
+
+_sources: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
+
+
+def write_function(hasher: Hasher, fn: FunctionType) -> None:
+    """Add a function: name, source, defaults, and the values it closes over."""
+    hasher.text(f"function {module_name(fn.__module__ or '')}.{fn.__qualname__}")
+    write_code_of(hasher, fn)
+    hasher.part(fn.__defaults__, ".__defaults__")
+    hasher.part(fn.__kwdefaults__, ".__kwdefaults__")
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+        try:
+            inside = cell.cell_contents
+        except ValueError:  # not assigned yet
+            hasher.text("empty")
+            continue
+        if isinstance(inside, FunctionType) and hasher.is_active(inside):
+            hasher.text(f"recursive {inside.__qualname__}")
+        else:
+            hasher.part(inside, f".<closure>[{name!r}]")
+
+
+def write_code_of(hasher: Hasher, fn: FunctionType) -> None:
+    """Add a function's source, or its code where there is none.
+
+    Source is the same for all versions of Python, code is not. Several lambdas can share a line of source, so they
+    add their code too.
+    """
+    source = _source(fn, fn.__code__)
+    hasher.feed(source)
+    if source is None or fn.__code__.co_name == "<lambda>":
+        _write_code(hasher, fn.__code__)
+
+
+def write_method(hasher: Hasher, method: MethodType) -> None:
+    """Add a bound method: its function and what it is bound to."""
+    hasher.text("method")
+    hasher.part(method.__func__, ".__func__")
+    hasher.part(method.__self__, ".__self__")
+
+
+def write_partial(hasher: Hasher, partial: functools.partial[Any]) -> None:
+    """Add a partial call: its function and the arguments it holds."""
+    hasher.text("partial")
+    hasher.part(partial.func, ".func")
+    hasher.part(partial.args, ".args")
+    hasher.part(partial.keywords, ".keywords")
+
+
+def write_class(hasher: Hasher, kind: type) -> None:
+    """Add a class: its name, and its source unless it is built in."""
+    hasher.text(f"class {class_name(kind)}")
+    source = _source(kind, kind)
+    if source is None and kind.__flags__ & _MADE_AT_RUN_TIME:
+        raise Unhashable(
+            kind, f"the source of class {kind.__qualname__!r} is not there"
+        )
+    hasher.feed(source)
+
+
+def write_named(hasher: Hasher, value: Any) -> None:
+    """Add an object that can be found under its own name in its module: a function that is built in."""
+    owner = getattr(value, "__self__", None)
+    module = getattr(owner, "__name__", None) or getattr(value, "__module__", None)
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    found = sys.modules.get(module) if isinstance(module, str) else None
+    for step in str(name).split("."):
+        found = getattr(found, step, None)
+    if found is not value:
+        raise Unhashable(value, "nothing is known of what identifies it")
+    hasher.text(f"named {module}.{name}")
+    hasher.part(getattr(value, "__wrapped__", None), ".__wrapped__")
+
+
+def write_source(hasher: Hasher, fn: Callable[..., Any]) -> None:
+    """Add the source of a callable, and of every function it wraps; neither defaults nor closures."""
+    seen: list[Any] = []
+    inner: Any = fn
+    while inner is not None and inner not in seen:
+        seen.append(inner)
+        if isinstance(inner, functools.partial):
+            hasher.part(inner.args, ".args")
+            hasher.part(inner.keywords, ".keywords")
+            inner = inner.func
+        elif isinstance(inner, MethodType):
+            inner = inner.__func__
+        elif isinstance(inner, FunctionType):
+            write_code_of(hasher, inner)
+            inner = getattr(inner, "__wrapped__", None)
+        else:
+            _write_callable(hasher, inner)
+            inner = getattr(inner, "__wrapped__", None)
+
+
+def _write_callable(hasher: Hasher, value: Any) -> None:
+    """Add an object that can be called: by its class if that has source, else by its name."""
+    kind = value if isinstance(value, type) else type(value)
+    if kind.__flags__ & _MADE_AT_RUN_TIME and _source(kind, kind) is not None:
+        write_class(hasher, kind)
+    elif isinstance(value, type):
+        write_class(hasher, value)
+    else:
+        write_named(hasher, value)
+
+
+def _source(key: Any, of: Any) -> str | None:
+    """Return the source of a code object or class, read once, or None when there is none."""
+    try:
+        return _sources[key]
+    except KeyError:
+        pass
+    try:
+        source = inspect.getsource(of)
+    except (OSError, TypeError, SyntaxError, IndexError):
+        source = None
+    _sources[key] = source
+    return source
+
+
+def _write_code(hasher: Hasher, code: CodeType) -> None:
+    """Add what a code object does, but not where it stands."""
+    hasher.feed((code.co_code, code.co_exceptiontable, code.co_flags))
+    hasher.feed((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount))
+    hasher.feed((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _write_code(hasher, constant)
+        else:
+            hasher.feed(constant)

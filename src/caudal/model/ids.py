@@ -1,0 +1,69 @@
+"""Ids of runs: sixteen bytes that sort by time, cheap enough for a million tasks.
+
+A flow run's id is a version 7 UUID. A task run's id is one too: it carries the flow run's time, thirty random
+bits that the flow run's process drew, and a counter in its last four bytes, so that making one costs an addition and ids
+of one run lie beside each other in the ledger's index. Monotonic counters in the random part are method 1 of
+RFC 9562, section 6.2 (https://www.rfc-editor.org/rfc/rfc9562#section-6.2).
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from uuid import UUID
+
+from caudal.exceptions import ObjectNotFound
+
+ID_BYTES = 16
+
+
+def new_id(now: float, random: bytes) -> bytes:
+    """Return a version 7 UUID as bytes.
+
+    Args:
+        now: Seconds since the epoch.
+        random: Ten random bytes.
+    """
+    head = int(now * 1000).to_bytes(6, "big")
+    return (
+        head
+        + bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F))
+        + random[3:10]
+    )
+
+
+class TaskRunIds:
+    """Gives out the ids of one flow run's task runs, in order.
+
+    Args:
+        flow_run_id: The flow run.
+        random: Four random bytes, new for each process that works on the flow run.
+    """
+
+    __slots__ = ("_counter", "_prefix")
+
+    def __init__(self, flow_run_id: bytes, random: bytes) -> None:
+        self._prefix = flow_run_id[:8] + bytes((0x80 | random[0] & 0x3F,)) + random[1:4]
+        self._counter = count(1)
+
+    def new(self) -> bytes:
+        """Return the next id; safe to call from several threads."""
+        return self._prefix + next(self._counter).to_bytes(4, "big")
+
+
+def format_id(value: bytes) -> str:
+    """Return an id as people and programs write it."""
+    return str(UUID(bytes=value))
+
+
+def parse_id(text: str | UUID, kind: str = "run") -> bytes:
+    """Return the bytes of a written id.
+
+    Raises:
+        ObjectNotFound: The text is no id.
+    """
+    if isinstance(text, UUID):
+        return text.bytes
+    try:
+        return UUID(text).bytes
+    except ValueError:
+        raise ObjectNotFound(kind, text) from None

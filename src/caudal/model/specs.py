@@ -1,0 +1,115 @@
+"""What the engine knows of a decorated function: plain values, filled in by the root modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from caudal.model.retries import RetryPolicy
+
+
+class Spec:
+    """What flows and tasks have in common.
+
+    Args:
+        fn: The user's function.
+        decorated: The ``Flow`` or ``Task`` that hooks are given; opaque to the engine.
+        fields: Values for the other slots.
+    """
+
+    __slots__ = (
+        "bind",
+        "decorated",
+        "description",
+        "fn",
+        "hooks",
+        "is_async",
+        "log_prints",
+        "name",
+        "persist",
+        "retry",
+        "run_name",
+        "serializer",
+        "tags",
+        "timeout",
+        "unbind",
+        "version",
+    )
+
+    fn: Callable[..., Any]
+    decorated: Any
+    #: Returns a call's arguments by parameter name, defaults included; raises ``ParameterBindError``.
+    bind: Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]
+    #: The reverse of ``bind``: positional and keyword arguments for the function.
+    unbind: Callable[[dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    #: The flow's or task's name.
+    name: str
+    description: str | None
+    version: str | None
+    #: Whether the function is a coroutine function.
+    is_async: bool
+    #: Template or function for the names of runs.
+    run_name: str | Callable[..., str] | None
+    #: None when the function is not retried.
+    retry: RetryPolicy | None
+    #: Seconds an attempt may take; None is no limit.
+    timeout: float | None
+    #: Whether results are stored; None leaves it to the flow and the settings.
+    persist: bool | None
+    #: Name or instance of the serializer; None leaves it to the settings.
+    serializer: Any
+    #: Whether prints become log lines; None leaves it to the flow and the settings.
+    log_prints: bool | None
+    tags: frozenset[str]
+    #: Hooks by the moment they run at: running, completion, failure, cancellation, crashed, commit, rollback.
+    hooks: Mapping[str, Sequence[Callable[..., Any]]]
+
+    def __init__(self, fn: Callable[..., Any], decorated: Any, **fields: Any) -> None:
+        self.fn = fn
+        self.decorated = decorated
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+
+class FlowSpec(Spec):
+    """A flow as the engine knows it."""
+
+    __slots__ = ("entrypoint", "runner", "validate")
+
+    #: ``file:name``, from which another process can load the flow; None when unknown.
+    entrypoint: str | None
+    #: The task runner given to the decorator; None is the default one.
+    runner: Any
+    #: Checks and coerces a call's parameters; None when nothing is to be checked.
+    validate: Callable[[dict[str, Any]], dict[str, Any]] | None
+
+
+class TaskSpec(Spec):
+    """A task as the engine knows it."""
+
+    __slots__ = (
+        "cache_expiration",
+        "cache_in_memory",
+        "cache_policy",
+        "plain",
+        "refresh_cache",
+        "retry_condition",
+        "storage_key",
+    )
+
+    #: A policy with ``compute_key``; None when nothing was chosen.
+    cache_policy: Any
+    #: Seconds a cached result stays usable; None is for ever.
+    cache_expiration: float | None
+    #: Whether the result is kept in memory after it was stored.
+    cache_in_memory: bool
+    #: Whether stored results are ignored and replaced; None leaves it to the settings.
+    refresh_cache: bool | None
+    #: Says whether a failed attempt is worth another: ``(task, task_run, state) -> bool``.
+    retry_condition: Callable[..., Any] | None
+    #: Template for the key under which results are stored.
+    storage_key: str | None
+    #: Whether a call needs none of the above, so that it can take the short way.
+    plain: bool

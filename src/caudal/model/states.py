@@ -1,0 +1,356 @@
+"""The states a run can be in, the moves between them, and the value that describes one.
+
+``TRANSITIONS`` is the only place that says which moves are legal. The engine, the ledger's guard, the
+``CHECK`` in the SQL schema and the lifecycle page are all tested against it.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from uuid import UUID, uuid4
+
+from caudal.exceptions import (
+    CancelledRun,
+    CrashedRun,
+    FailedRun,
+    MissingResult,
+    PausedRun,
+    UnfinishedRun,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+R = TypeVar("R", covariant=True)
+
+
+class StateType(StrEnum):
+    """The nine kinds of state; a state's name says more within its kind."""
+
+    SCHEDULED = "SCHEDULED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    CRASHED = "CRASHED"
+    PAUSED = "PAUSED"
+    CANCELLING = "CANCELLING"
+
+
+_S = StateType
+
+#: States in which a run has ended.
+TERMINAL: frozenset[StateType] = frozenset(
+    {_S.COMPLETED, _S.FAILED, _S.CANCELLED, _S.CRASHED}
+)
+
+#: The moves a run makes by itself: from each kind of state, the kinds it may go to.
+TRANSITIONS: Mapping[StateType, frozenset[StateType]] = {
+    _S.SCHEDULED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING, _S.PAUSED, _S.CANCELLING, *TERMINAL}),
+    _S.PENDING: frozenset({_S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.PAUSED, _S.CANCELLING, *TERMINAL}),
+    _S.RUNNING: frozenset({_S.RUNNING, _S.SCHEDULED, _S.PENDING, _S.PAUSED, _S.CANCELLING, *TERMINAL}),
+    _S.PAUSED: frozenset({_S.PAUSED, _S.SCHEDULED, _S.RUNNING, _S.CANCELLING, *TERMINAL}),
+    _S.CANCELLING: frozenset({_S.CANCELLED, _S.CRASHED}),
+    _S.COMPLETED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.CRASHED: frozenset(),
+}
+
+#: The moves out of an ended state that only an explicit resume or retry may make.
+REOPENINGS: Mapping[StateType, frozenset[StateType]] = {
+    _S.FAILED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING}),
+    _S.CANCELLED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING}),
+    _S.CRASHED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING}),
+}
+
+#: Names that caudal gives to states, by kind. The first of each kind is its plain name.
+NAMES: Mapping[StateType, tuple[str, ...]] = {
+    _S.SCHEDULED: ("Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", "Resuming"),
+    _S.PENDING: ("Pending", "NotReady", "Submitting", "InfrastructurePending"),
+    _S.RUNNING: ("Running", "Retrying"),
+    _S.COMPLETED: ("Completed", "Cached", "RolledBack"),
+    _S.FAILED: ("Failed", "TimedOut"),
+    _S.CANCELLED: ("Cancelled",),
+    _S.CRASHED: ("Crashed",),
+    _S.PAUSED: ("Paused", "Suspended"),
+    _S.CANCELLING: ("Cancelling",),
+}
+
+
+def can_move(source: StateType | str, target: StateType | str, *, reopen: bool = False) -> bool:
+    """Say whether a run may go from one kind of state to another.
+
+    Args:
+        source: The kind of state it is in.
+        target: The kind of state it is to go to.
+        reopen: Whether an explicit resume or retry asks.
+    """
+    source, target = StateType(source), StateType(target)
+    if target in TRANSITIONS[source]:
+        return True
+    return reopen and target in REOPENINGS.get(source, frozenset())
+
+
+def is_terminal(kind: StateType | str) -> bool:
+    """Say whether a run in this kind of state has ended."""
+    return kind in TERMINAL
+
+
+class Stored(Protocol):
+    """A value kept elsewhere, read when it is asked for."""
+
+    def get(self) -> Any:
+        """Return the value; raises ``MissingResult`` when it is gone."""
+        ...
+
+
+class StateDetails:
+    """What belongs to a state beside its kind, name and message.
+
+    Every field is None unless it applies.
+    """
+
+    __slots__ = (
+        "cache_expiration",
+        "cache_key",
+        "child_flow_run_id",
+        "flow_run_id",
+        "pause_key",
+        "pause_timeout",
+        "refresh_cache",
+        "retriable",
+        "run_input_keyset",
+        "scheduled_time",
+        "task_parameters_id",
+        "task_run_id",
+        "transition_id",
+        "untrackable_result",
+    )
+
+    def __init__(self, **fields: Any) -> None:
+        for name in self.__slots__:
+            setattr(self, name, fields.pop(name, None))
+        if fields:
+            msg = f"StateDetails has no field {', '.join(map(repr, sorted(fields)))}; it has {', '.join(self.__slots__)}"
+            raise TypeError(msg)
+
+    def __repr__(self) -> str:
+        given = ", ".join(
+            f"{name}={value!r}"
+            for name in self.__slots__
+            if (value := getattr(self, name)) is not None
+        )
+        return f"StateDetails({given})"
+
+
+class State(Generic[R]):
+    """Where a run is: a kind, a name, a message, and for an ended run its result or exception.
+
+    Args:
+        type: The kind of state.
+        name: Its name; by default the kind's plain name.
+        message: A sentence for people.
+        data: The result of a completed run, the exception of a failed one, or a stored value.
+        timestamp: When the run entered the state; aware UTC.
+        state_details: Ids and times that belong to it.
+    """
+
+    __slots__ = ("_details", "_id", "at", "data", "message", "name", "type")
+
+    def __init__(
+        self,
+        type: StateType | str,  # noqa: A002 - the field's public name
+        name: str | None = None,
+        message: str | None = None,
+        data: Any = None,
+        timestamp: datetime | float | None = None,
+        state_details: StateDetails | None = None,
+    ) -> None:
+        self.type = StateType(type)
+        self.name = name or NAMES[self.type][0]
+        self.message = message
+        self.data = data
+        #: Seconds since the epoch, UTC; None until the state is recorded.
+        self.at: float | None = (
+            timestamp.timestamp() if isinstance(timestamp, datetime) else timestamp
+        )
+        self._details = state_details
+        self._id: UUID | None = None
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When the run entered the state, aware UTC; None until it is recorded."""
+        return None if self.at is None else datetime.fromtimestamp(self.at, UTC)
+
+    @property
+    def state_details(self) -> StateDetails:
+        """Ids and times that belong to the state."""
+        if self._details is None:
+            self._details = StateDetails()
+        return self._details
+
+    @property
+    def id(self) -> UUID:
+        """Identity of this state."""
+        if self._id is None:
+            self._id = uuid4()
+        return self._id
+
+    def is_scheduled(self) -> bool:
+        """Say whether the run waits for a time."""
+        return self.type is _S.SCHEDULED
+
+    def is_pending(self) -> bool:
+        """Say whether the run waits to start."""
+        return self.type is _S.PENDING
+
+    def is_running(self) -> bool:
+        """Say whether the run executes now."""
+        return self.type is _S.RUNNING
+
+    def is_completed(self) -> bool:
+        """Say whether the run succeeded."""
+        return self.type is _S.COMPLETED
+
+    def is_failed(self) -> bool:
+        """Say whether the run failed."""
+        return self.type is _S.FAILED
+
+    def is_crashed(self) -> bool:
+        """Say whether the run was ended by something other than its code."""
+        return self.type is _S.CRASHED
+
+    def is_cancelled(self) -> bool:
+        """Say whether the run was cancelled."""
+        return self.type is _S.CANCELLED
+
+    def is_cancelling(self) -> bool:
+        """Say whether the run is being cancelled."""
+        return self.type is _S.CANCELLING
+
+    def is_paused(self) -> bool:
+        """Say whether the run is paused."""
+        return self.type is _S.PAUSED
+
+    def is_final(self) -> bool:
+        """Say whether the run has ended."""
+        return self.type in TERMINAL
+
+    def result(
+        self, raise_on_failure: bool = True, retry_result_failure: bool = True  # noqa: FBT001, FBT002 - Prefect's signature
+    ) -> R:
+        """Return the run's result, or raise what made it fail.
+
+        Called while an event loop runs in this thread, it returns an awaitable of the same.
+
+        Args:
+            raise_on_failure: Raise the exception of a failed, crashed or cancelled run; else return it.
+            retry_result_failure: Accepted for compatibility; reads are always retried.
+
+        Raises:
+            UnfinishedRun: The run has not ended.
+            MissingResult: The result was not kept.
+        """
+        if _loop_is_running():
+            return cast("R", self.aresult(raise_on_failure, retry_result_failure))
+        return self.get(raise_on_failure=raise_on_failure)
+
+    async def aresult(
+        self, raise_on_failure: bool = True, retry_result_failure: bool = True  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
+    ) -> R:
+        """Return the run's result, or raise what made it fail; see `result`."""
+        return self.get(raise_on_failure=raise_on_failure)
+
+    def get(self, *, raise_on_failure: bool = True) -> Any:
+        """Return the run's result, or raise what made it fail; the same in and out of an event loop."""
+        data: Any = self.data
+        if hasattr(data, "get") and getattr(data, "is_stored", False):
+            data = cast("Stored", data).get()
+        if self.type is _S.COMPLETED:
+            if data is MISSING:
+                raise MissingResult(self.message or "this run")
+            return data
+        if self.type in TERMINAL:
+            error = self.exception(data)
+            if raise_on_failure:
+                raise error
+            return error
+        if self.name == "NotReady" and isinstance(data, BaseException):
+            if raise_on_failure:
+                raise data
+            return data
+        return self._unfinished(raise_on_failure=raise_on_failure)
+
+    def exception(self, data: Any = None) -> BaseException:
+        """Return what made an ended run end without a result."""
+        cause = data if data is not None else self.data
+        if isinstance(cause, BaseException):
+            return cause
+        if isinstance(cause, State):
+            return cast("State[Any]", cause).exception()
+        if isinstance(cause, (list, tuple)):
+            for item in cast("list[Any]", cause):
+                if isinstance(item, State) and not item.is_completed():
+                    return cast("State[Any]", item).exception()
+        kinds = {_S.CRASHED: CrashedRun, _S.CANCELLED: CancelledRun}
+        text = cause if isinstance(cause, str) else self.message
+        return kinds.get(self.type, FailedRun)(text or f"The run is {self.name}.")
+
+    def _unfinished(self, *, raise_on_failure: bool) -> Any:
+        kind = PausedRun if self.type is _S.PAUSED else UnfinishedRun
+        error = kind(f"The run is {self.name} and has no result yet.")
+        if raise_on_failure:
+            raise error
+        return error
+
+    def fresh_copy(self) -> State[R]:
+        """Return the same state with a new identity and no timestamp."""
+        return State(self.type, self.name, self.message, self.data)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare kind, name, message and data, as two descriptions of where a run is."""
+        if not isinstance(other, State):
+            return NotImplemented
+        theirs = cast("State[Any]", other)
+        return (self.type, self.name, self.message, self.data) == (
+            theirs.type,
+            theirs.name,
+            theirs.message,
+            theirs.data,
+        )
+
+    __hash__ = object.__hash__
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.message!r})" if self.message else f"{self.name}()"
+
+    def __repr__(self) -> str:
+        return f"{self.name}(message={self.message!r}, type={self.type.value})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return State, (self.type, self.name, self.message, self.data, self.at)
+
+
+class _Missing:
+    """Marks a completed run whose result was not kept."""
+
+    def __repr__(self) -> str:
+        return "<result not kept>"
+
+    def __reduce__(self) -> str:
+        return "MISSING"
+
+
+#: The data of a completed state whose result was not kept.
+MISSING = _Missing()
+
+
+def _loop_is_running() -> bool:
+    """Say whether an event loop runs in this thread, without importing asyncio."""
+    events = sys.modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None

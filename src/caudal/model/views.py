@@ -1,0 +1,160 @@
+"""Runs as users see them: in hooks, in the client and in what programs print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.model.states import State
+
+if TYPE_CHECKING:
+    from caudal.model.runs import FlowRunRow, TaskRunRow
+
+
+@dataclass(slots=True)
+class FlowRun:
+    """A flow run at one moment. Times are aware UTC; ids are UUIDs."""
+
+    id: UUID
+    name: str
+    flow_name: str
+    state: State[Any]
+    created: datetime
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    run_count: int = 0
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    tags: list[str] = field(default_factory=list[str])
+    parent_flow_run_id: UUID | None = None
+    parent_task_run_id: UUID | None = None
+    attempt: int = 1
+    task_count: int = 0
+    task_completed: int = 0
+    task_failed: int = 0
+    task_running: int = 0
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def state_type(self) -> str:
+        """Kind of the state."""
+        return self.state.type.value
+
+    @property
+    def state_name(self) -> str:
+        """Name of the state."""
+        return self.state.name
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds between start and end; None while one of them is missing."""
+        return _seconds(self.start_time, self.end_time)
+
+
+@dataclass(slots=True)
+class TaskRun:
+    """A task run at one moment. Times are aware UTC; ids are UUIDs."""
+
+    id: UUID
+    flow_run_id: UUID | None
+    name: str
+    task_name: str
+    #: Position in the flow's program.
+    dynamic_key: str
+    state: State[Any]
+    created: datetime
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    run_count: int = 0
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def state_type(self) -> str:
+        """Kind of the state."""
+        return self.state.type.value
+
+    @property
+    def state_name(self) -> str:
+        """Name of the state."""
+        return self.state.name
+
+    @property
+    def task_key(self) -> str:
+        """Name of the task."""
+        return self.task_name
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags of the run."""
+        return list(self.details.get("tags", ()))
+
+    @property
+    def cache_key(self) -> str | None:
+        """Key under which the result can be found again."""
+        return self.details.get("cache_key")
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds between start and end; None while one of them is missing."""
+        return _seconds(self.start_time, self.end_time)
+
+
+def flow_run_view(row: FlowRunRow) -> FlowRun:
+    """Return a flow run's row as users see it."""
+    return FlowRun(
+        id=UUID(bytes=row.id),
+        name=row.name,
+        flow_name=row.flow_name,
+        state=State(row.state_type, row.state_name, row.details.get("message"), timestamp=row.state_at),
+        created=utc(row.created_at),
+        start_time=_maybe(row.started_at),
+        end_time=_maybe(row.ended_at),
+        run_count=row.run_count,
+        parameters=row.parameters,
+        tags=row.tags,
+        parent_flow_run_id=_uuid(row.parent_flow_run_id),
+        parent_task_run_id=_uuid(row.parent_task_run_id),
+        attempt=row.attempt,
+        task_count=row.task_count,
+        task_completed=row.task_completed,
+        task_failed=row.task_failed,
+        task_running=row.task_running,
+        details=row.details,
+    )
+
+
+def task_run_view(row: TaskRunRow) -> TaskRun:
+    """Return a task run's row as users see it."""
+    details = row.details or {}
+    at = row.ended_at or row.started_at or row.created_at
+    return TaskRun(
+        id=UUID(bytes=row.id),
+        flow_run_id=_uuid(row.flow_run_id),
+        name=row.name,
+        task_name=row.task_name,
+        dynamic_key=row.path,
+        state=State(row.state_type, row.state_name, details.get("message"), timestamp=at),
+        created=utc(row.created_at),
+        start_time=_maybe(row.started_at),
+        end_time=_maybe(row.ended_at),
+        run_count=row.run_count,
+        details=details,
+    )
+
+
+def utc(at: float) -> datetime:
+    """Return seconds since the epoch as an aware UTC time."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _maybe(at: float | None) -> datetime | None:
+    return None if at is None else utc(at)
+
+
+def _uuid(value: bytes | None) -> UUID | None:
+    return None if value is None else UUID(bytes=value)
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()

@@ -1,0 +1,112 @@
+"""Ends a plain function call at a deadline, as far as CPython can.
+
+In the main thread the deadline is an alarm signal, which interrupts blocking system calls too. In any other thread,
+and in the main thread when somebody else uses the alarm, the call is moved to a helper thread: at the deadline an
+exception is set to be raised in it at its next Python instruction, and the caller goes on without waiting for it.
+Code that sits in a long C call then ends when that call does; its outcome is dropped.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from caudal.clock import monotonic
+from caudal.exceptions import RunTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Deadlines of nested calls in the main thread, outermost first: when, and the seconds that were allowed.
+_deadlines: list[tuple[float, float]] = []
+
+
+def call_with_deadline(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
+) -> Any:
+    """Call a function and return what it returns.
+
+    Args:
+        fn: The function.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        seconds: How long it may take.
+
+    Raises:
+        RunTimeoutError: It took longer.
+    """
+    if _alarm_is_free():
+        return _call_with_alarm(fn, args, kwargs, seconds)
+    return _call_in_helper(fn, args, kwargs, seconds)
+
+
+def raise_in_thread(thread: int, error: type[BaseException]) -> bool:
+    """Have an exception raised in another thread at its next Python instruction; say whether the thread exists."""
+    return bool(
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+    )
+
+
+def _alarm_is_free() -> bool:
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        return False
+    handler = signal.getsignal(signal.SIGALRM)
+    return handler is _on_alarm or (handler is signal.SIG_DFL and signal.getitimer(signal.ITIMER_REAL)[0] == 0)
+
+
+def _on_alarm(_signal: int, _frame: Any) -> None:
+    now = monotonic()
+    for when, seconds in _deadlines:
+        if when <= now + 0.001:
+            raise RunTimeoutError(seconds)
+    _set_alarm()
+
+
+def _set_alarm() -> None:
+    """Arm the alarm for the nearest deadline, or disarm it."""
+    left = min((when for when, _ in _deadlines), default=None)
+    signal.setitimer(signal.ITIMER_REAL, 0 if left is None else max(left - monotonic(), 0.0001))
+
+
+def _call_with_alarm(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
+) -> Any:
+    previous = signal.signal(signal.SIGALRM, _on_alarm)
+    entry = (monotonic() + seconds, seconds)
+    _deadlines.append(entry)
+    try:
+        _set_alarm()
+        return fn(*args, **kwargs)
+    finally:
+        _deadlines.remove(entry)
+        _set_alarm()
+        if not _deadlines:
+            signal.signal(signal.SIGALRM, previous)
+
+
+def _call_in_helper(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
+) -> Any:
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+    context = copy_context()
+
+    def work() -> None:
+        try:
+            outcome.append(context.run(fn, *args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            failure.append(error)
+
+    helper = threading.Thread(target=work, name="caudal-deadline", daemon=True)
+    helper.start()
+    helper.join(seconds)
+    if helper.is_alive():
+        assert helper.ident is not None, "a started thread has an identity"
+        raise_in_thread(helper.ident, RunTimeoutError)
+        raise RunTimeoutError(seconds)
+    if failure:
+        raise failure[0]
+    return outcome[0]

@@ -1,0 +1,201 @@
+"""Executes attempts in worker processes: all processors, real isolation, and a time-out that kills.
+
+The run's program stays in this process, on a pool thread; only the call of the user's function goes to a worker and its outcome comes
+back. A worker is a fresh interpreter (``python -m caudal.workers.attempts``), not a fork, and it does not import the main
+script, so scripts need no ``if __name__ == "__main__"`` guard. It serves one call at a time and is used again. One that
+dies fails the call that it served, and is replaced. When this process dies, by SIGKILL too, the workers see their connection
+close and end at once, so no orphan goes on computing.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from caudal.clock import monotonic
+from caudal.exceptions import RemoteError, RunTimeoutError, SerializationError, WorkerCrashedError
+
+if TYPE_CHECKING:
+    from caudal.model.specs import Spec
+
+#: Seconds that a worker gets to end by itself when it is no longer needed.
+_CLOSING_SECONDS = 2.0
+
+
+class ProcessRunner:
+    """Executes attempts in worker processes.
+
+    Args:
+        max_workers: Processes at most, per flow run.
+    """
+
+    is_remote = True
+
+    def __init__(self, max_workers: int) -> None:
+        self.max_workers: int | None = max_workers
+        self._idle: list[_Worker] = []
+        self._busy: dict[Any, _Worker] = {}
+        self._lock = threading.Lock()
+
+    def call(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:
+        """Run the function once in a worker; see the port."""
+        message = _encode_call(spec, args, kwargs, run)
+        with self._lock:
+            worker = self._idle.pop() if self._idle else None
+        if worker is None:
+            worker = _Worker()
+        self._busy[run] = worker
+        try:
+            outcome = worker.execute(message, spec.timeout, run)
+        except BaseException:
+            worker.kill()
+            raise
+        finally:
+            self._busy.pop(run, None)
+        with self._lock:
+            self._idle.append(worker)
+        return _decode_outcome(outcome)
+
+    async def acall(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:
+        """Run the function once in a worker, from an event loop; see the port."""
+        import asyncio  # noqa: PLC0415 - costs 40 ms; only event loops need it
+
+        return await asyncio.to_thread(self.call, spec, args, kwargs, run)
+
+    def interrupt(self, run: Any, thread: int) -> None:  # noqa: ARG002 - the port
+        """Kill the worker that serves a run."""
+        worker = self._busy.get(run)
+        if worker is not None:
+            worker.interrupted = True
+            worker.kill()
+
+    def close(self) -> None:
+        """End the idle workers; a second call does nothing."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.close()
+
+
+class _Worker:
+    """One worker process and the connection to it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "CAUDAL__WORKER": "1"}
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "caudal.workers.attempts", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+        theirs.close()
+        self._connection = Connection(ours.detach())
+        self.interrupted = False
+        self._connection.send_bytes(pickle.dumps(list(sys.path)))
+
+    def execute(self, message: bytes, timeout: float | None, run: Any) -> bytes:
+        """Send a call and return the worker's answer.
+
+        Raises:
+            RunTimeoutError: There was no answer in time; the worker is to be killed.
+            WorkerCrashedError: The worker died.
+            KeyboardInterrupt: The call was interrupted.
+        """
+        deadline = None if timeout is None else monotonic() + timeout
+        try:
+            self._connection.send_bytes(message)
+            while True:
+                left = None if deadline is None else max(0.0, deadline - monotonic())
+                if not self._connection.poll(left):
+                    assert timeout is not None, "without a limit poll does not return empty-handed"
+                    raise RunTimeoutError(timeout)
+                kind, body = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
+                if kind == "log":
+                    run.log(body)
+                else:
+                    return body
+        except (EOFError, OSError):
+            if self.interrupted:
+                raise KeyboardInterrupt from None
+            raise WorkerCrashedError(run.name, self._how_it_ended()) from None
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+
+    def close(self) -> None:
+        """Let the process end by itself, or kill it."""
+        self._connection.close()
+        try:
+            self._process.wait(_CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _how_it_ended(self) -> str:
+        try:
+            code = self._process.wait(_CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "it closed its connection"
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+            return f"it was ended by {name}{hint}"
+        return f"it exited with status {code}"
+
+
+def _encode_call(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> bytes:
+    about = {
+        "flow_run_id": run.scope.id,
+        "flow_run_name": run.scope.name,
+        "flow_name": run.scope.spec.name if run.scope.spec else None,
+        "parameters": run.scope.parameters,
+        "fence": tuple(run.scope.fence),
+        "tags": run.scope.tags,
+        "persist": run.scope.persist,
+        "log_prints": run.scope.log_prints,
+        "task_run_id": run.id,
+        "name": run.name,
+        "path": run.path,
+        "run_count": run.run_count,
+    }
+    try:
+        parameters = about.pop("parameters")
+        try:
+            about["parameters"] = cloudpickle.dumps(parameters)
+        except Exception:  # noqa: BLE001 - they are for the context only; the task may not need them
+            about["parameters"] = None
+        return cloudpickle.dumps((spec.decorated, args, kwargs, about))
+    except Exception as error:
+        raise SerializationError(
+            f"arguments of task {spec.name!r}", "cloudpickle", f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _decode_outcome(body: bytes) -> Any:
+    kind, value = pickle.loads(body)  # noqa: S301 - our own child
+    if kind == "value":
+        return pickle.loads(value)  # noqa: S301 - our own child
+    if kind == "error":
+        error, text = value
+        error.__cause__ = error.__cause__ or RemoteTraceback(text)
+        raise error
+    raise RemoteError(*value)
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - shown as the cause, never caught
+    """Where an exception was raised in the worker process, as text."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"

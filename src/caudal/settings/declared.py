@@ -1,0 +1,279 @@
+"""Every setting, declared once: what it takes, what it does and its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NamedTuple,
+    NoReturn,
+    Self,
+    TypeVar,
+    cast,
+    overload,
+)
+
+from caudal.exceptions import SettingError, UnknownSettingError
+from caudal.settings import parsing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+#: What the environment variables of settings begin with.
+PREFIX = "CAUDAL_"
+
+
+class Given(NamedTuple):
+    """A value for a setting, as it was written, and where."""
+
+    value: object
+    source: str
+    #: The folder that relative paths start from.
+    base: Path
+
+
+class Setting(Generic[T]):
+    """One setting: ``Settings.home`` describes it, ``settings.home`` is its value.
+
+    Args:
+        parse: What it takes; see ``caudal.settings.parsing``.
+        description: What it does, in one sentence.
+        default: What applies when nothing is given, written as in a file; paths are relative to ``home``.
+    """
+
+    def __init__(
+        self,
+        parse: Callable[[object, Path], T],
+        description: str,
+        *,
+        default: object,
+    ) -> None:
+        self.name = ""
+        self.default = default
+        self.parse = parse
+        self.description = description
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @property
+    def env_name(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+    @overload
+    def __get__(self, settings: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, settings: Settings, owner: type) -> T: ...
+
+    def __get__(self, settings: Settings | None, owner: type) -> Self | T:
+        # A Settings object keeps its values in its __dict__, which comes before this method.
+        return self
+
+    def read(self, given: Given) -> T:
+        """Return the value for what was given.
+
+        Raises:
+            SettingError: The setting does not take that.
+        """
+        try:
+            return self.parse(given.value, given.base)
+        except ValueError as error:
+            raise SettingError(
+                self.name, given.value, given.source, str(error)
+            ) from None
+
+
+class Settings:
+    """The value of every setting; made by ``load_settings`` and never changed.
+
+    Args:
+        given: What was given, by name of the setting; the rest has its default.
+
+    Raises:
+        SettingError: A setting does not take the value given for it.
+        UnknownSettingError: There is no such setting.
+    """
+
+    home = Setting(
+        parsing.path,
+        "Folder for everything caudal keeps on this machine.",
+        default="~/.caudal",
+    )
+
+    ledger_path = Setting(
+        parsing.ledger_path,
+        "File of the ledger; ':memory:' keeps it in memory for the life of the process.",
+        default="caudal.db",
+    )
+    ledger_busy_timeout_seconds = Setting(
+        parsing.seconds,
+        "How long to wait for a ledger that another process has locked.",
+        default=30.0,
+    )
+    ledger_flush_interval_seconds = Setting(
+        parsing.seconds,
+        "The longest time that an event waits to be written.",
+        default=0.05,
+    )
+    durability = Setting(
+        parsing.choice("async", "commit", "sync"),
+        "What a finished run survives: 'async' nothing within one flush, 'commit' the death of the process, "
+        "'sync' a power loss.",
+        default="commit",
+    )
+    lease_seconds = Setting(
+        parsing.positive_seconds,
+        "How long a process may stay silent before others take its flow runs for crashed.",
+        default=15.0,
+    )
+
+    results_persist_by_default = Setting(
+        parsing.switch,
+        "Store the results of flows and tasks that do not say.",
+        default=False,
+    )
+    results_default_serializer = Setting(
+        parsing.text,
+        "Serializer of stored results; 'auto' chooses one by type.",
+        default="auto",
+    )
+    results_local_storage_path = Setting(
+        parsing.path,
+        "Folder for stored results that are too large for the ledger.",
+        default="storage",
+    )
+    results_inline_limit_bytes = Setting(
+        parsing.count,
+        "Largest encoded result that is kept in the ledger itself.",
+        default=8192,
+    )
+
+    logging_level = Setting(
+        parsing.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+        "Least severe log records that are shown and recorded.",
+        default="INFO",
+    )
+    logging_log_prints = Setting(
+        parsing.switch,
+        "Log what flows and tasks print, where they do not say.",
+        default=False,
+    )
+    logging_colors = Setting(
+        parsing.switch, "Color log lines on a terminal.", default=True
+    )
+    logging_format = Setting(
+        parsing.choice("console", "json"),
+        "Shape of log lines on the terminal.",
+        default="console",
+    )
+
+    tasks_default_retries = Setting(
+        parsing.count, "Retries of tasks that do not say how many.", default=0
+    )
+    tasks_default_retry_delay_seconds = Setting(
+        parsing.delays, "Delay before each retry of tasks that do not say.", default=0.0
+    )
+    tasks_refresh_cache = Setting(
+        parsing.switch,
+        "Ignore and replace stored results of tasks that do not say.",
+        default=False,
+    )
+    tasks_disable_caching = Setting(
+        parsing.switch,
+        "Neither read nor write the cache, whatever a task says.",
+        default=False,
+    )
+    tasks_runner_thread_pool_max_workers = Setting(
+        parsing.workers,
+        "Threads of a thread task runner that does not say how many.",
+        default=None,
+    )
+    tasks_runner_process_pool_max_workers = Setting(
+        parsing.workers,
+        "Processes of a process task runner that does not say how many.",
+        default=None,
+    )
+
+    flows_default_retries = Setting(
+        parsing.count, "Retries of flows that do not say how many.", default=0
+    )
+    flows_default_retry_delay_seconds = Setting(
+        parsing.seconds,
+        "Delay before each retry of flows that do not say.",
+        default=0.0,
+    )
+
+    def __init__(self, given: Mapping[str, Given] | None = None) -> None:
+        self._given: Mapping[str, Given]
+        values = vars(self)
+        values["_given"] = dict(given or {})
+        for name, found in self._given.items():
+            if name not in SETTINGS:
+                raise unknown_setting(name, found.source)
+        for name, setting in SETTINGS.items():
+            base = values.get("home", Path("/"))
+            values[name] = setting.read(
+                self._given.get(name) or Given(setting.default, "default", base)
+            )
+
+    def source(self, name: str) -> str:
+        """Return where a setting's value comes from: ``default``, ``caudal.toml: PATH``, ``env CAUDAL_HOME``.
+
+        Raises:
+            UnknownSettingError: There is no such setting.
+        """
+        if name not in SETTINGS:
+            raise unknown_setting(name, "code")
+        return self._given[name].source if name in self._given else "default"
+
+    def updated(self, updates: Mapping[str, object], source: str) -> Settings:
+        """Return these settings with some of them given anew.
+
+        Args:
+            updates: Values by name, as typed values or as text.
+            source: Where they come from.
+        """
+        base = working_directory()
+        anew = {name: Given(value, source, base) for name, value in updates.items()}
+        return Settings({**self._given, **anew})
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        msg = f"settings cannot be changed; use temporary_settings({{{name!r}: {value!r}}}) around the code"
+        raise AttributeError(msg)
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self._given)
+        return f"Settings({', '.join(shown)})"
+
+
+#: Every setting by its name.
+SETTINGS: Mapping[str, Setting[Any]] = {
+    name: cast("Setting[Any]", setting)
+    for name, setting in vars(Settings).items()
+    if isinstance(setting, Setting)
+}
+
+
+def unknown_setting(name: str, source: str) -> UnknownSettingError:
+    """Return the error for a name that is no setting, with the known name most like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only needed to explain
+
+    plain_name = name.removeprefix(PREFIX).lower()
+    nearest = get_close_matches(plain_name, SETTINGS, n=1, cutoff=0.0)[0]
+    if name.startswith(PREFIX):
+        nearest = SETTINGS[nearest].env_name
+    return UnknownSettingError(name, source, nearest)
+
+
+def working_directory() -> Path:
+    """Return the working directory, or the root folder where it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("/")

@@ -1,0 +1,430 @@
+"""Tasks: the steps of a flow, each run of which has states, retries, a timeout, caching and logs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+
+from caudal.engine.calls import acall_task, call_task, submit_task
+from caudal.exceptions import MappingLengthMismatch, MappingMissingIterable
+from caudal.futures import Future, FutureList
+from caudal.hooks import hook_lists
+from caudal.model.annotations import Annotation, allow_failure, quote, unmapped
+from caudal.model.cache import NONE, CacheKeyFnPolicy
+from caudal.model.retries import retry_policy
+from caudal.model.signatures import Binder
+from caudal.model.specs import TaskSpec
+from caudal.settings import get_current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import timedelta
+
+    from caudal.model.cache import CachePolicy
+    from caudal.states import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_HOOKS = ("completion", "failure", "running", "commit", "rollback")
+
+
+class _NotSet:
+    """Marks an argument that was not given, where None means something."""
+
+    def __repr__(self) -> str:
+        return "NotSet"
+
+
+NotSet = _NotSet()
+
+
+class Task(Generic[P, R]):
+    """A function whose calls are recorded as task runs.
+
+    Made by `task`, which says what the arguments mean.
+    """
+
+    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
+        if not callable(fn):
+            msg = f"@task decorates functions, not {fn!r}"
+            raise TypeError(msg)
+        self.fn = fn
+        self._options = {**_DEFAULTS, **options}
+        unknown = set(self._options) - set(_DEFAULTS)
+        if unknown:
+            msg = f"@task has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(_DEFAULTS))}"
+            raise TypeError(msg)
+        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
+        self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
+        self.__module__ = getattr(fn, "__module__", "__main__")
+        self.__doc__ = fn.__doc__
+        self.__wrapped__ = fn
+        self.name: str = self._options["name"] or self.__name__
+        self._binder = Binder(fn, self.name)
+        self.spec = self._make_spec()
+
+    def _make_spec(self) -> TaskSpec:
+        given = self._options
+        settings = get_current_settings()
+        retries = given["retries"]
+        delay = given["retry_delay_seconds"]
+        policy = given["cache_policy"]
+        if given["cache_key_fn"] is not None:
+            policy = CacheKeyFnPolicy(given["cache_key_fn"])
+        expiration = given["cache_expiration"]
+        spec = TaskSpec(
+            self.fn,
+            self,
+            name=self.name,
+            description=given["description"] or inspect.getdoc(self.fn),
+            version=given["version"],
+            is_async=inspect.iscoroutinefunction(self.fn),
+            run_name=given["task_run_name"],
+            retry=retry_policy(
+                settings.tasks_default_retries if retries is None else retries,
+                settings.tasks_default_retry_delay_seconds if delay is None else delay,
+                given["retry_jitter_factor"],
+            ),
+            timeout=None if given["timeout_seconds"] is None else float(given["timeout_seconds"]),
+            persist=_persists(given),
+            serializer=given["result_serializer"],
+            log_prints=given["log_prints"],
+            tags=frozenset(given["tags"] or ()),
+            hooks=hook_lists(given, _HOOKS),
+            bind=self._binder.bind,
+            unbind=self._binder.unbind,
+            cache_policy=None if policy is NotSet else policy,
+            cache_expiration=None if expiration is None else expiration.total_seconds(),
+            cache_in_memory=given["cache_result_in_memory"],
+            refresh_cache=given["refresh_cache"],
+            retry_condition=given["retry_condition_fn"],
+            storage_key=given["result_storage_key"],
+        )
+        spec.plain = spec.persist is None
+        return spec
+
+    def with_options(self, **options: Any) -> Task[P, R]:
+        """Return the same task with some options changed; see `task` for their meaning."""
+        return Task(self.fn, **{**self._options, **options})
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any) -> Any: ...
+    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+        """Run the task here and return its result; a coroutine function's task returns an awaitable.
+
+        Args:
+            args: Arguments of the function; futures are waited for.
+            return_state: Return the run's last state instead, and do not raise.
+            wait_for: Futures whose runs have to complete first.
+            kwargs: Keyword arguments of the function.
+
+        Raises:
+            ParameterBindError: The function cannot be called so.
+            Exception: What the function raised in its last attempt.
+        """
+        self._binder.fits(args, kwargs)
+        if self.spec.is_async:
+            return self._acall(args, kwargs, return_state=return_state, wait_for=wait_for)
+        run = call_task(self.spec, args, kwargs, wait_for)
+        if return_state:
+            return run.state()
+        if run.type == "COMPLETED" and self.spec.plain:
+            return run.data
+        return run.state().get()
+
+    async def _acall(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, return_state: bool, wait_for: Any) -> Any:
+        run = await acall_task(self.spec, args, kwargs, wait_for)
+        return run.state() if return_state else run.state().get()
+
+    @overload
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
+    @overload
+    def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Future[R]: ...
+    def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+        """Hand the task to the flow's task runner and return a future of its result at once.
+
+        Args:
+            args: Arguments of the function; the run starts when the futures among them are done.
+            return_state: Wait and return the run's last state instead.
+            wait_for: Futures whose runs have to complete first.
+            kwargs: Keyword arguments of the function.
+        """
+        self._binder.fits(args, kwargs)
+        future: Future[R] = Future(submit_task(self.spec, args, kwargs, wait_for))
+        if return_state:
+            future.wait()
+            return future.state
+        return future
+
+    def map(
+        self, *args: Any, return_state: bool = False, wait_for: Any = None, deferred: bool = False, **kwargs: Any
+    ) -> FutureList[R]:
+        """Submit the task once for each item of the iterable arguments, which have one length.
+
+        Args:
+            args: Iterables, or values that every call shares: what is no iterable, texts, and what is wrapped in ``unmapped``.
+            return_state: Wait and return the runs' last states instead.
+            wait_for: Futures whose runs have to complete first.
+            deferred: Accepted for compatibility with background tasks.
+            kwargs: Keyword arguments, likewise.
+
+        Raises:
+            MappingMissingIterable: Nothing can be iterated over.
+            MappingLengthMismatch: The iterables have different lengths.
+        """
+        del deferred
+        names, columns, count = self._columns(args, kwargs)
+        spec = self.spec
+        positional = len(args)
+        futures: FutureList[R] = FutureList()
+        for index in range(count):
+            values = [column(index) for column in columns]
+            run = submit_task(
+                spec, tuple(values[:positional]), dict(zip(names[positional:], values[positional:], strict=True)), wait_for
+            )
+            futures.append(Future(run))
+        if return_state:
+            futures.wait()
+            return cast("FutureList[R]", [future.state for future in futures])
+        return futures
+
+    def _columns(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[list[str], list[Callable[[int], Any]], int]:
+        """Return for each argument its name and a function from index to value, and the number of calls."""
+        bound = list(self._binder.signature.parameters)
+        names = [bound[place] if place < len(bound) else f"argument {place}" for place in range(len(args))]
+        names += list(kwargs)
+        self._binder.fits(args, kwargs)
+        columns: list[Callable[[int], Any]] = []
+        lengths: dict[str, int] = {}
+        for name, value in zip(names, (*args, *kwargs.values()), strict=True):
+            items = _items(value)
+            if items is None:
+                columns.append(_same(value.value if isinstance(value, unmapped) else value))
+            else:
+                lengths[name] = len(items)
+                columns.append(items.__getitem__)
+        if not lengths:
+            raise MappingMissingIterable(self.name, tuple(names))
+        if len(set(lengths.values())) > 1:
+            raise MappingLengthMismatch(self.name, lengths)
+        return names, columns, next(iter(lengths.values()))
+
+    def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(task, task_run, state)`` run when a run completes."""
+        return self._add_hook("completion", fn)
+
+    def on_failure(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(task, task_run, state)`` run when a run fails for good."""
+        return self._add_hook("failure", fn)
+
+    def on_running(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(task, task_run, state)`` run when an attempt starts."""
+        return self._add_hook("running", fn)
+
+    def on_commit(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook run when the transaction of a run is committed."""
+        return self._add_hook("commit", fn)
+
+    def on_rollback(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook run when the transaction of a run is rolled back."""
+        return self._add_hook("rollback", fn)
+
+    def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+        hooks = dict(self.spec.hooks)
+        hooks[moment] = (*hooks.get(moment, ()), fn)
+        self.spec.hooks = hooks
+        return fn
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return the task bound to an instance, so that methods can be tasks."""
+        if instance is None:
+            return self
+        bound = Task(self.fn.__get__(instance, owner), **{**self._options, "name": self.name})
+        bound.spec.hooks = self.spec.hooks
+        return bound
+
+    def __reduce__(self) -> Any:
+        return _load_task, (self.__module__, self.__qualname__, _by_value(self))
+
+    def __repr__(self) -> str:
+        return f"<task {self.name!r}>"
+
+
+def _by_value(task: Task[Any, Any]) -> tuple[Any, dict[str, Any]] | None:
+    """Return what makes a task again in another process, or None when it can be imported there."""
+    found: Any = sys.modules.get(task.__module__)
+    for part in task.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is task and task.__module__ != "__main__":
+        return None
+    return task.fn, task._options  # noqa: SLF001 - its own class
+
+
+def _load_task(module: str, qualname: str, value: tuple[Any, dict[str, Any]] | None) -> Any:
+    if value is not None:
+        return Task(value[0], **value[1])
+    found: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _persists(given: dict[str, Any]) -> bool | None:
+    """Return whether results are stored: as asked, or because another option makes no sense without it."""
+    if given["persist_result"] is not None:
+        return bool(given["persist_result"])
+    policy = given["cache_policy"]
+    if policy is not NotSet and policy is not None and _is_none(policy):
+        return given["result_storage_key"] is not None
+    asked = (
+        policy is not NotSet and policy is not None,
+        given["cache_key_fn"] is not None,
+        given["result_storage"] is not None,
+        given["result_serializer"] is not None,
+        given["result_storage_key"] is not None,
+    )
+    return True if any(asked) else None
+
+
+def _is_none(policy: Any) -> bool:
+    return policy is NONE or policy == NONE
+
+
+def _same(value: Any) -> Callable[[int], Any]:
+    return lambda _: value
+
+
+def _items(value: Any) -> Sequence[Any] | None:
+    """Return the items of an argument that is mapped over, or None for one that every call shares."""
+    if isinstance(value, (unmapped, quote)):
+        return None
+    if isinstance(value, allow_failure):
+        inner = _items(cast("Annotation[Any]", value).value)
+        return None if inner is None else [allow_failure(item) for item in inner]
+    if isinstance(value, Future):
+        return _items(cast("Future[Any]", value).result())
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        return None
+    if isinstance(value, (list, tuple, range)):
+        return cast("Sequence[Any]", value)
+    return list(value)
+
+
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "description": None,
+    "tags": None,
+    "version": None,
+    "cache_policy": NotSet,
+    "cache_key_fn": None,
+    "cache_expiration": None,
+    "task_run_name": None,
+    "retries": None,
+    "retry_delay_seconds": None,
+    "retry_jitter_factor": None,
+    "persist_result": None,
+    "result_storage": None,
+    "result_storage_key": None,
+    "result_serializer": None,
+    "cache_result_in_memory": True,
+    "timeout_seconds": None,
+    "log_prints": None,
+    "refresh_cache": None,
+    "on_completion": None,
+    "on_failure": None,
+    "on_running": None,
+    "on_commit": None,
+    "on_rollback": None,
+    "retry_condition_fn": None,
+    "viz_return_value": None,
+    "asset_deps": None,
+}
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(
+    fn: None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: Iterable[str] | None = None,
+    version: str | None = None,
+    cache_policy: CachePolicy | _NotSet | None = NotSet,
+    cache_key_fn: Callable[..., str | None] | None = None,
+    cache_expiration: timedelta | None = None,
+    task_run_name: str | Callable[..., str] | None = None,
+    retries: int | None = None,
+    retry_delay_seconds: float | list[float] | Callable[[int], list[float]] | None = None,
+    retry_jitter_factor: float | None = None,
+    persist_result: bool | None = None,
+    result_storage_key: str | None = None,
+    result_serializer: Any = None,
+    cache_result_in_memory: bool = True,
+    timeout_seconds: float | None = None,
+    log_prints: bool | None = None,
+    refresh_cache: bool | None = None,
+    on_completion: list[Callable[..., Any]] | None = None,
+    on_failure: list[Callable[..., Any]] | None = None,
+    on_running: list[Callable[..., Any]] | None = None,
+    retry_condition_fn: Callable[[Any, Any, State[Any]], Any] | None = None,
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a function a task: each call of it becomes a recorded run.
+
+    Args:
+        fn: The function; plain or a coroutine function.
+        options: How its runs behave:
+
+            - ``name``, ``description``, ``tags``, ``version``: what it is called. The name is the function's by default.
+            - ``task_run_name``: a template of parameter names (``"load-{table}"``), or a function that returns a name.
+            - ``retries``, ``retry_delay_seconds``, ``retry_jitter_factor``: tries after a failed one, and the seconds before
+              each: a number, a list, or a function of the number of retries that returns a list.
+            - ``retry_condition_fn``: ``(task, task_run, state) -> bool``: whether another try is worth it.
+            - ``timeout_seconds``: the longest an attempt may take.
+            - ``persist_result``: store the result, so that a resumed flow run does not do the work again.
+            - ``cache_policy``, ``cache_key_fn``, ``cache_expiration``, ``refresh_cache``: reuse a stored result of another run.
+            - ``result_serializer``, ``result_storage_key``: how and where the result is stored.
+            - ``cache_result_in_memory``: keep the result in memory after it was stored; true by default.
+            - ``log_prints``: turn prints into log lines.
+            - ``on_completion``, ``on_failure``, ``on_running``: hooks ``(task, task_run, state)``.
+    """
+    if fn is None:
+        return lambda function: Task(function, **options)
+    return Task(fn, **options)
+
+
+def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
+    """Return a function for ``retry_delay_seconds`` whose delays double: factor, 2 x factor, 4 x factor, ...
+
+    Args:
+        backoff_factor: Seconds before the first retry.
+    """
+
+    def delays(retries: int) -> list[float]:
+        return [backoff_factor * 2**retry for retry in range(min(retries, 50))]
+
+    return delays
+
+
+def observed_spec(name: str, *, tags: Iterable[str] = ()) -> TaskSpec:
+    """Return the spec of a step that another program executes while caudal watches, such as a dbt model.
+
+    Args:
+        name: Name of the step.
+        tags: Tags of its runs.
+    """
+    return Task(_observed, name=name, tags=tags).spec
+
+
+def _observed() -> None:
+    """Stand for a function that another program executes."""

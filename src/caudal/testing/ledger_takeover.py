@@ -1,0 +1,243 @@
+"""What every ledger must do when a process is gone: leases, claims and sweeps."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from os import urandom
+from typing import TYPE_CHECKING
+
+from caudal.exceptions import FlowRunNotResumableError, ObjectNotFound
+from caudal.ledger.port import RunFilter
+from caudal.model.runs import Fence
+from caudal.testing.samples import SampleRun, lease_of, moment, move
+
+if TYPE_CHECKING:
+    from caudal.ledger.port import Ledger
+    from caudal.model.runs import FlowRunRow, Lease
+
+#: Long after every sample.
+LATER = 4_000_000_000.0
+
+
+def alive(_: Lease) -> bool:
+    """Say that the process of a lease lives."""
+    return True
+
+
+def dead(_: Lease) -> bool:
+    """Say that the process of a lease is gone."""
+    return False
+
+
+class TakeoverConformance:
+    """Of several processes one owns a run, and a run whose owner is gone is closed or taken over once."""
+
+    def test_a_lease_is_kept_extended_and_released(self, ledger: Ledger) -> None:
+        """There is one lease for each owner, the last one given."""
+        first, second = urandom(16), urandom(16)
+        ledger.renew(lease_of(first, 10.0))
+        ledger.renew(lease_of(second, 20.0))
+        ledger.renew(lease_of(first, 30.0))
+        expected = {lease_of(first, 30.0), lease_of(second, 20.0)}
+        assert expected == set(ledger.leases())
+        ledger.release(first)
+        ledger.release(first)
+        assert [lease_of(second, 20.0)] == list(ledger.leases())
+
+    def test_a_claim_takes_an_ended_run_over(self, ledger: Ledger) -> None:
+        """The run is RUNNING under the new owner, one attempt on, and the event says so."""
+        for kind in ("FAILED", "CRASHED", "CANCELLED"):
+            run = SampleRun().start(ledger, "RUNNING", kind)
+            row = self._claim(ledger, run)
+            assert row == ledger.flow_run(run.id)
+            assert (row.state_type, row.attempt, row.ended_at) == ("RUNNING", 2, None)
+            last = ledger.events(flow_run_id=run.id)[-1]
+            assert b'"attempt":2' in last.payload
+
+    def test_a_claim_takes_a_waiting_run(self, ledger: Ledger) -> None:
+        """Scheduled and paused runs that no process holds may be claimed."""
+        for kind in ("SCHEDULED", "PAUSED", "PENDING"):
+            run = SampleRun()
+            ledger.commit(run.batch(run.creation(kind, owner=None)))
+            assert self._claim(ledger, run).state_type == "RUNNING"
+
+    def test_a_claim_takes_a_run_whose_process_is_gone(self, ledger: Ledger) -> None:
+        """No lease, an expired one and a dead process all mean that the owner is gone."""
+        without, expired, killed = (SampleRun().start(ledger) for _ in range(3))
+        ledger.renew(lease_of(expired.owner, moment()))
+        ledger.renew(lease_of(killed.owner, LATER))
+        self._claim(ledger, without)
+        self._claim(ledger, expired)
+        owner = urandom(16)
+        row = ledger.claim(
+            killed.id, owner, moment(), lambda lease: lease.owner != killed.owner
+        )
+        assert (row.owner, row.attempt) == (owner, 2)
+        assert row.state_type == "RUNNING"
+
+    def test_a_claim_of_a_cancelling_run_closes_it_first(self, ledger: Ledger) -> None:
+        """A run whose process died while it was cancelled is cancelled, then taken up again."""
+        run = SampleRun().start(ledger, "RUNNING", "CANCELLING")
+        assert self._claim(ledger, run).state_type == "RUNNING"
+        last = ledger.events(flow_run_id=run.id)[-1]
+        assert last.payload.index(b"CANCELLED") < last.payload.index(b"RUNNING")
+
+    def test_a_claim_closes_open_task_runs(self, ledger: Ledger) -> None:
+        """Task runs that the old process left open are CRASHED, ended ones stay."""
+        run = SampleRun().start(ledger)
+        done, running, waiting = (
+            run.task(kind) for kind in ("COMPLETED", "RUNNING", "SCHEDULED")
+        )
+        ledger.commit(run.batch(done, running, waiting))
+        row = self._claim(ledger, run)
+        rows = ledger.task_runs(RunFilter(flow_run_id=run.id))
+        kinds = [each.state_type for each in rows]
+        assert kinds == ["COMPLETED", "CRASHED", "CRASHED"]
+        assert (row.task_completed, row.task_failed, row.task_running) == (1, 2, 0)
+
+    def test_a_claim_fences_the_old_owner_off(self, ledger: Ledger) -> None:
+        """The old owner's batches are refused, the new owner's are written."""
+        run = SampleRun().start(ledger)
+        row = self._claim(ledger, run)
+        assert ledger.commit(run.batch(run.change("COMPLETED"))).refused
+        batch = run.batch(run.change("COMPLETED"))
+        batch.fences[run.id] = Fence(row.owner or b"", row.attempt)
+        assert not ledger.commit(batch).refused
+
+    def test_a_completed_run_cannot_be_claimed(self, ledger: Ledger) -> None:
+        """There is nothing left to do in it."""
+        run = SampleRun().start(ledger, "COMPLETED")
+        self._assert_not_claimable(ledger, run)
+
+    def test_a_run_in_live_hands_cannot_be_claimed(self, ledger: Ledger) -> None:
+        """While its process lives, an open run stays with it, waiting or not."""
+        for kind in ("PENDING", "RUNNING", "CANCELLING", "SCHEDULED", "PAUSED"):
+            run = SampleRun().start(ledger, kind)
+            ledger.renew(lease_of(run.owner, LATER))
+            self._assert_not_claimable(ledger, run)
+
+    def test_an_unknown_run_cannot_be_claimed(self, ledger: Ledger) -> None:
+        """The error names the id."""
+        try:
+            ledger.claim(urandom(16), urandom(16), moment(), alive)
+        except ObjectNotFound as error:
+            assert error.kind == "flow run"
+        else:
+            raise AssertionError(ledger)
+
+    def test_one_of_many_claims_succeeds(self, ledger: Ledger) -> None:
+        """Of eight processes that claim a run at the same moment, one gets it."""
+        run = SampleRun().start(ledger, "CRASHED")
+        owners = [urandom(16) for _ in range(8)]
+        for owner in owners:
+            ledger.renew(lease_of(owner, LATER))
+
+        def claim(owner: bytes) -> bytes | None:
+            try:
+                return ledger.claim(run.id, owner, moment(), alive).owner
+            except FlowRunNotResumableError:
+                return None
+
+        with ThreadPoolExecutor(len(owners)) as pool:
+            winners = [owner for owner in pool.map(claim, owners) if owner]
+        row = ledger.flow_run(run.id)
+        assert row is not None
+        assert winners == [row.owner]
+        assert (row.attempt, row.run_count) == (2, 1)
+
+    def test_a_sweep_closes_runs_whose_process_is_gone(self, ledger: Ledger) -> None:
+        """Running, pending and waiting ones crash, cancelling ones are cancelled, with their open task runs."""
+        for kind in ("PENDING", "RUNNING", "SCHEDULED", "CANCELLING"):
+            run = SampleRun().start(ledger, kind)
+            ledger.commit(run.batch(run.task("RUNNING"), run.task("COMPLETED")))
+            closed = "CANCELLED" if kind == "CANCELLING" else "CRASHED"
+            (row,) = ledger.sweep(moment(), alive)
+            assert row == ledger.flow_run(run.id)
+            assert (row.state_type, row.owner, row.attempt) == (closed, None, 1)
+            assert row.ended_at is not None
+            tasks = ledger.task_runs(RunFilter(flow_run_id=run.id))
+            assert [task.state_type for task in tasks] == [closed, "COMPLETED"]
+            assert row.task_running == 0
+
+    def test_a_second_sweep_finds_nothing(self, ledger: Ledger) -> None:
+        """A run is closed once, with one event."""
+        run = SampleRun().start(ledger)
+        assert len(ledger.sweep(moment(), alive)) == 1
+        seq = len(ledger.events())
+        assert not ledger.sweep(moment(), alive)
+        assert not ledger.events(since=seq)
+        assert ledger.flow_run(run.id) is not None
+
+    def test_sweeps_at_once_close_a_run_once(self, ledger: Ledger) -> None:
+        """Several processes that sweep at the same moment divide the work."""
+        runs = {SampleRun().start(ledger).id for _ in range(5)}
+        with ThreadPoolExecutor(4) as pool:
+            swept = pool.map(lambda _: ledger.sweep(LATER, dead), range(4))
+            closed = [row.id for rows in swept for row in rows]
+        assert sorted(runs) == sorted(closed)
+        assert len(ledger.events()) == 2 * len(runs)
+
+    def test_a_sweep_goes_by_lease_and_process(self, ledger: Ledger) -> None:
+        """An expired lease or a dead process gives a run up, a live one keeps it."""
+        live, expired, killed = (SampleRun().start(ledger) for _ in range(3))
+        ledger.renew(lease_of(live.owner, LATER))
+        ledger.renew(lease_of(killed.owner, LATER))
+        ledger.renew(lease_of(expired.owner, moment()))
+        rows = ledger.sweep(moment(), lambda lease: lease.owner != killed.owner)
+        assert {expired.id, killed.id} == {row.id for row in rows}
+
+    def test_a_sweep_leaves_runs_that_need_no_process(self, ledger: Ledger) -> None:
+        """Runs without an owner, paused and ended ones stay as they are."""
+        for kind in ("SCHEDULED", "PENDING"):
+            run = SampleRun()
+            ledger.commit(run.batch(run.creation(kind, owner=None)))
+        for kind in ("PAUSED", "COMPLETED", "FAILED"):
+            SampleRun().start(ledger, kind)
+        assert not ledger.sweep(LATER, dead)
+
+    def test_a_sweep_fences_the_old_owner_off(self, ledger: Ledger) -> None:
+        """A process that only seemed to be gone finds out with its next batch."""
+        run = SampleRun().start(ledger)
+        ledger.sweep(moment(), alive)
+        batch = run.batch(run.task("COMPLETED"), run.change("COMPLETED"))
+        assert ledger.commit(batch).refused.keys() == {run.id}
+        row = ledger.flow_run(run.id)
+        assert row is not None
+        assert (row.state_type, row.task_count) == ("CRASHED", 0)
+
+    def test_a_sweep_deletes_leases_that_nobody_needs(self, ledger: Ledger) -> None:
+        """Expired leases go unless an open run names them, live ones stay."""
+        paused, idle, live = SampleRun().start(ledger, "PAUSED"), *map(urandom, (16, 16))
+        ledger.renew(lease_of(paused.owner, moment()))
+        ledger.renew(lease_of(idle, moment()))
+        ledger.renew(lease_of(live, LATER))
+        ledger.sweep(moment(), alive)
+        assert {paused.owner, live} == {lease.owner for lease in ledger.leases()}
+
+    def test_a_swept_run_can_be_claimed(self, ledger: Ledger) -> None:
+        """What crashed is resumed under the next attempt."""
+        run = SampleRun().start(ledger)
+        ledger.sweep(moment(), alive)
+        row = self._claim(ledger, run)
+        batch = run.batch(run.change("COMPLETED"))
+        batch.fences[run.id] = Fence(row.owner or b"", row.attempt)
+        assert not ledger.commit(batch).refused
+        assert move("RUNNING").name == row.state_name
+
+    def _claim(self, ledger: Ledger, run: SampleRun) -> FlowRunRow:
+        owner = urandom(16)
+        ledger.renew(lease_of(owner, LATER))
+        row = ledger.claim(run.id, owner, moment(), alive)
+        assert (row.owner, row.attempt) == (owner, run.attempt + 1)
+        return row
+
+    def _assert_not_claimable(self, ledger: Ledger, run: SampleRun) -> None:
+        before, seq = ledger.flow_run(run.id), len(ledger.events())
+        try:
+            ledger.claim(run.id, urandom(16), moment(), alive)
+        except FlowRunNotResumableError as error:
+            assert error.flow_run == run.name
+        else:
+            raise AssertionError(run)
+        assert before == ledger.flow_run(run.id)
+        assert not ledger.events(since=seq)

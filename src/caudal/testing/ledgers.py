@@ -1,0 +1,21 @@
+"""The conformance suite of the ledger port: what holds for every ledger is stated here, once, as tests.
+
+A test module makes it run on an implementation::
+
+    class TestMyLedger(LedgerConformance):
+        @pytest.fixture
+        def ledger(self) -> Iterator[Ledger]:
+            ledger = MyLedger()
+            yield ledger
+            ledger.close()
+"""
+
+from __future__ import annotations
+
+from caudal.testing.ledger_reads import ReadConformance
+from caudal.testing.ledger_takeover import TakeoverConformance
+from caudal.testing.ledger_writes import BatchConformance
+
+
+class LedgerConformance(BatchConformance, TakeoverConformance, ReadConformance):
+    """All rules for ledgers; a subclass gives the fixture ``ledger``, an empty one for each test."""

@@ -1,0 +1,1 @@
+"""Processes that execute runs for others."""

@@ -1,0 +1,123 @@
+"""What a worker process runs: it takes calls from its connection, one at a time, and answers each.
+
+A reader thread waits for messages; when the connection closes, because the parent ended or died, it ends the process at once,
+whatever the main thread does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle
+
+from caudal import composition
+from caudal.engine import logs
+from caudal.engine.context import current
+from caudal.engine.remote import RemoteTask
+from caudal.exceptions import CaudalError
+from caudal.model.runs import LogRow
+
+
+def main() -> None:
+    """Serve the connection whose file number is the first argument, until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which decides
+    connection = Connection(int(sys.argv[1]))
+    sys.path[:] = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
+    calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
+    sending = threading.Lock()
+    _forward_logs(connection, sending)
+    logs.capture_prints()
+    while True:
+        answer = _serve(calls.get())
+        with sending:
+            connection.send_bytes(pickle.dumps(("outcome", answer)))
+
+
+def _read(connection: Connection, calls: queue.SimpleQueue[bytes]) -> None:
+    while True:
+        try:
+            calls.put(connection.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+def _serve(message: bytes) -> bytes:
+    """Make a call and return its pickled outcome."""
+    try:
+        task, args, kwargs, about = pickle.loads(message)  # noqa: S301 - our own parent
+        value = _call(task, args, kwargs, about)
+        engine = composition.made_engine()
+        if engine is not None:  # the task's code ran tasks itself: they are durable before its result is
+            engine.journal.barrier().wait()
+    except BaseException as error:  # noqa: BLE001 - everything goes back to the parent
+        return _encode_error(error)
+    try:
+        return pickle.dumps(("value", cloudpickle.dumps(value)))
+    except Exception as error:  # noqa: BLE001 - whatever a value's pickling raises
+        reason = f"it returned a {type(value).__module__}.{type(value).__qualname__}, which cannot be sent to another process"
+        advice = "Return something that can be pickled, or use ThreadPoolTaskRunner."
+        return pickle.dumps(("text", ("SerializationError", f"{reason}: {error}. {advice}", "")))
+
+
+def _call(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[str, Any]) -> Any:
+    about["parameters"] = pickle.loads(about["parameters"]) if about["parameters"] else {}  # noqa: S301
+    run = RemoteTask(task.spec, about)
+    token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
+    try:
+        if task.spec.is_async:
+            import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
+
+            return asyncio.run(task.fn(*args, **kwargs))
+        return task.fn(*args, **kwargs)
+    finally:
+        current.reset(token)
+
+
+def _encode_error(error: BaseException) -> bytes:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "__main__" and trace.tb_next:
+        trace = trace.tb_next
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    try:
+        body = pickle.dumps(("error", (error, text)))
+        pickle.loads(body)  # noqa: S301 - some exceptions pickle but do not come back
+    except Exception:  # noqa: BLE001 - whatever a user's exception raises
+        return pickle.dumps(("text", (type(error).__name__, str(error), text)))
+    if not isinstance(error, (Exception, CaudalError)):
+        return pickle.dumps(("text", (type(error).__name__, str(error), text)))
+    return body
+
+
+def _forward_logs(connection: Connection, sending: threading.Lock) -> None:
+    """Send what runs log to the parent, which records it."""
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if current.get() is None:
+                return
+            message = record.getMessage()
+            if record.exc_info:
+                message += "\n" + logging.Formatter().formatException(record.exc_info)
+            row = LogRow(
+                record.created, record.levelno, record.name, message[: logs.MAX_MESSAGE_CHARACTERS], extra=logs.structured(record)
+            )  # fmt: skip
+            with sending:
+                connection.send_bytes(pickle.dumps(("log", row)))
+
+    logs.install(os.environ.get("CAUDAL_LOGGING_LEVEL", "INFO"), "console")
+    root = logging.getLogger("caudal")
+    root.handlers[:] = [logs.console, Forward()]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Replaying the events rebuilds the rows, whatever was written or refused."""
+
+from __future__ import annotations
+
+from itertools import count
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caudal.exceptions import FlowRunNotResumableError, ObjectNotFound
+from caudal.ledger.memory import MemoryLedger
+from caudal.ledger.port import Batch, CheckWrite, FlowWrite, RunFilter, TaskWrite
+from caudal.ledger.replay import rebuild
+from caudal.ledger.sqlite import SqliteLedger
+from caudal.model.checks import CheckResult, CheckStatus, Severity
+from caudal.model.runs import (
+    Fence,
+    FlowRunChange,
+    Move,
+    TaskRunChange,
+    TaskRunRow,
+    fold_task_run,
+)
+from caudal.model.states import StateType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from caudal.ledger.port import Ledger, Receipt
+    from caudal.model.runs import FlowRunRow
+
+RUNS = [bytes([place]) * 16 for place in (1, 2, 3)]
+TASKS = [bytes([place]) * 16 for place in (11, 12, 13, 14)]
+OWNERS = [bytes([place]) * 16 for place in (21, 22)]
+
+kinds = st.sampled_from([kind.value for kind in StateType])
+facts = st.none() | st.dictionaries(
+    st.sampled_from("abc"), st.integers() | st.text() | st.lists(st.none()), max_size=2
+)
+
+
+class Create(NamedTuple):
+    """A creating change of a flow run."""
+
+    run: bytes
+    kinds: list[str]
+    owner: bytes
+
+
+class Change(NamedTuple):
+    """A later change of a flow run."""
+
+    run: bytes
+    kinds: list[str]
+    reopen: bool
+    details: dict[str, Any] | None
+
+
+class Task(NamedTuple):
+    """A change of a task run; each task run belongs to one flow run, or to none."""
+
+    task: bytes
+    kinds: list[str]
+    details: dict[str, Any] | None
+
+
+class Check(NamedTuple):
+    """The outcome of a check."""
+
+    run: bytes
+
+
+class Write(NamedTuple):
+    """A batch, with the owner and attempt that its writer believes in."""
+
+    items: list[Create | Change | Task | Check]
+    believed: dict[bytes, tuple[bytes, int]]
+
+
+class Claim(NamedTuple):
+    """A process takes a flow run over."""
+
+    run: bytes
+    owner: bytes
+
+
+class Sweep(NamedTuple):
+    """A process closes what others left open."""
+
+    alive: bool
+
+
+runs = st.sampled_from(RUNS)
+owners = st.sampled_from(OWNERS)
+some_kinds = st.lists(kinds, max_size=3)
+items = st.one_of(
+    st.builds(Create, runs, some_kinds, owners),
+    st.builds(Change, runs, some_kinds, st.booleans(), facts),
+    st.builds(Task, st.sampled_from(TASKS), some_kinds, facts),
+    st.builds(Check, runs),
+)
+fences = st.dictionaries(runs, st.tuples(owners, st.integers(1, 3)), max_size=2)
+steps = st.one_of(
+    st.builds(Write, st.lists(items, max_size=6), fences),
+    st.builds(Write, st.lists(items, max_size=6), st.just({})),
+    st.builds(Claim, runs, owners),
+    st.builds(Sweep, st.booleans()),
+)
+
+
+class Driver:
+    """Does the same to a ledger whatever the ledger is: times and ids are counted, not drawn."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._seconds = count(1)
+
+    def do(self, step: Write | Claim | Sweep) -> Receipt | Sequence[FlowRunRow] | str:
+        """Take a step and return what came of it."""
+        match step:
+            case Write():
+                return self.ledger.commit(self.batch(step))
+            case Claim(run, owner):
+                try:
+                    return [self.ledger.claim(run, owner, self.now(), lambda _: True)]
+                except (FlowRunNotResumableError, ObjectNotFound) as error:
+                    return str(error)
+            case Sweep(alive):
+                return self.ledger.sweep(self.now(), lambda _: alive)
+
+    def batch(self, step: Write) -> Batch:
+        """Return the batch of a step."""
+        batch, rows = Batch(), dict[bytes, TaskRunRow]()
+        batch.fences = {run: Fence(*fence) for run, fence in step.believed.items()}
+        for item in step.items:
+            match item:
+                case Create(run, moves, owner):
+                    change = FlowRunChange(
+                        self.moves(moves), name="n", flow_name="f",
+                        created_at=self.now(), parameters={}, tags=["t"],
+                        owner=owner.hex(), attempt=1,
+                    )  # fmt: skip
+                    batch.writes.append(FlowWrite(run, change))
+                case Change(run, moves, reopen, details):
+                    change = FlowRunChange(self.moves(moves), details=details)
+                    batch.writes.append(FlowWrite(run, change, reopen))
+                case Task():
+                    batch.writes.append(self.task(item, rows))
+                case Check(run):
+                    batch.checks.append(self.check(run))
+        return batch
+
+    def task(self, item: Task, rows: dict[bytes, TaskRunRow]) -> TaskWrite:
+        """Return the write of a task run, from the row in the batch or in the ledger."""
+        place = TASKS.index(item.task)
+        run = RUNS[place] if place < len(RUNS) else None
+        before = rows.get(item.task) or self.ledger.task_run(item.task)
+        change = TaskRunChange(self.moves(item.kinds), details=item.details)
+        if before is None:
+            change.name, change.task_name, change.path = "t-1", "t", "t-1"
+            change.created_at = self.now()
+        rows[item.task] = after = fold_task_run(before, item.task, run, change)
+        return TaskWrite(item.task, run, change, before, after)
+
+    def check(self, run: bytes) -> CheckWrite:
+        """Return the outcome of a check."""
+        result = CheckResult(
+            asset="t",
+            check="c",
+            severity=Severity.ERROR,
+            status=CheckStatus.PASS,
+            kind="unique",
+        )
+        return CheckWrite(self.now(), result, run, None)
+
+    def moves(self, kinds: list[str]) -> list[Move]:
+        """Return moves through states."""
+        return [Move(kind, kind.title(), self.now()) for kind in kinds]
+
+    def now(self) -> float:
+        """Return a later time."""
+        return next(self._seconds) / 7
+
+
+@given(st.lists(steps, max_size=12))
+@settings(deadline=None, max_examples=150)
+def test_rows_are_what_the_events_add_up_to(taken: list[Write | Claim | Sweep]) -> None:
+    """On every ledger the rows equal the replay, and all ledgers decide alike."""
+    with TemporaryDirectory() as folder:
+        drivers = [
+            Driver(MemoryLedger()),
+            Driver(SqliteLedger(f"{folder}/caudal.db")),
+        ]
+        for step in taken:
+            outcomes = [driver.do(step) for driver in drivers]
+            assert outcomes[0] == outcomes[1]
+        first, second = (driver.ledger for driver in drivers)
+        assert first.events() == second.events()
+        for driver in drivers:
+            assert_rows_equal_replay(driver.ledger)
+            driver.ledger.close()
+
+
+def assert_rows_equal_replay(ledger: Ledger) -> None:
+    """Check that a ledger's rows and sequence are what its events say."""
+    events = ledger.events()
+    assert list(range(1, len(events) + 1)) == [event.seq for event in events]
+    rebuilt = rebuild(events)
+    flow_rows = {row.id: row for row in ledger.flow_runs(RunFilter())}
+    assert rebuilt.flow_rows == flow_rows
+    assert rebuilt.task_rows == {row.id: row for row in ledger.task_runs(RunFilter())}
+    for run in RUNS:
+        expected = [check for check in rebuilt.checks if check.flow_run_id == run]
+        assert expected == list(ledger.checks(run))
+
+
+def test_a_refused_write_leaves_no_event() -> None:
+    """What was refused is in no row and in no event, so that a replay does not bring it back."""
+    driver = Driver(MemoryLedger())
+    driver.do(Write([Create(RUNS[0], ["COMPLETED"], OWNERS[0])], {}))
+    stale = {RUNS[0]: (OWNERS[1], 1)}
+    items = [Change(RUNS[0], [], False, None), Task(TASKS[0], [], None), Check(RUNS[0])]
+    driver.do(Write(items, stale))
+    driver.do(Write([Change(RUNS[0], ["RUNNING"], False, None)], {}))
+    assert len(driver.ledger.events()) == 1
+    assert_rows_equal_replay(driver.ledger)

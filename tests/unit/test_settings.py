@@ -1,0 +1,436 @@
+"""Settings: where values come from, what each setting takes, and what a wrong one says."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caudal.exceptions import SettingError, SettingsFileError, UnknownSettingError
+from caudal.settings import (
+    SETTINGS,
+    Setting,
+    Settings,
+    get_current_settings,
+    load_settings,
+    temporary_settings,
+)
+
+
+def from_env(**environ: str) -> Settings:
+    """Load settings from environment variables alone, in a folder without files."""
+    return load_settings(environ, Path("/"))
+
+
+def test_defaults_apply_when_nothing_is_given() -> None:
+    """Without files and variables each setting has its default and says so."""
+    settings = from_env()
+
+    assert settings.home == Path.home() / ".caudal"
+    assert settings.durability == "commit"
+    assert settings.results_inline_limit_bytes == 8192
+    assert settings.results_persist_by_default is False
+    assert settings.tasks_runner_thread_pool_max_workers is None
+    assert {settings.source(name) for name in SETTINGS} == {"default"}
+
+
+def test_ledger_and_storage_follow_home() -> None:
+    """Paths that are not given lie in the home folder."""
+    settings = from_env(CAUDAL_HOME="/srv/caudal")
+
+    assert settings.ledger_path == "/srv/caudal/caudal.db"
+    assert settings.results_local_storage_path == Path("/srv/caudal/storage")
+    assert settings.source("ledger_path") == "default"
+
+
+def test_a_home_with_tilde_is_expanded() -> None:
+    """A leading tilde means the user's home folder."""
+    assert from_env(CAUDAL_HOME="~/elsewhere").home == Path.home() / "elsewhere"
+
+
+def test_a_relative_path_in_a_variable_starts_from_the_working_directory(
+    tmp_path: Path,
+) -> None:
+    """A relative path in the environment is taken from where the program runs."""
+    settings = load_settings({"CAUDAL_LEDGER_PATH": "runs.db"}, tmp_path)
+
+    assert settings.ledger_path == str(tmp_path / "runs.db")
+
+
+def test_the_ledger_can_be_in_memory() -> None:
+    """The special path is kept as it is."""
+    assert from_env(CAUDAL_LEDGER_PATH=":memory:").ledger_path == ":memory:"
+
+
+def test_the_environment_wins_over_a_file_and_a_file_over_the_default(
+    tmp_path: Path,
+) -> None:
+    """Sources apply in their order, and each value knows its own."""
+    file = tmp_path / "caudal.toml"
+    file.write_text('logging_level = "DEBUG"\ndurability = "sync"\n')
+
+    settings = load_settings({"CAUDAL_DURABILITY": "async"}, tmp_path)
+
+    assert (settings.logging_level, settings.durability) == ("DEBUG", "async")
+    assert settings.source("logging_level") == f"caudal.toml: {file}"
+    assert settings.source("durability") == "env CAUDAL_DURABILITY"
+    assert settings.source("lease_seconds") == "default"
+
+
+def test_nested_tables_name_the_same_settings(tmp_path: Path) -> None:
+    """A table's name and its keys make up the name of the setting."""
+    (tmp_path / "caudal.toml").write_text(
+        "[results]\npersist_by_default = true\n"
+        "[tasks]\ndefault_retry_delay_seconds = [1, 10]\n"
+        "[tasks.runner]\nthread_pool_max_workers = 4\n"
+    )
+
+    settings = load_settings({}, tmp_path)
+
+    assert settings.results_persist_by_default is True
+    assert settings.tasks_default_retry_delay_seconds == [1.0, 10.0]
+    assert settings.tasks_runner_thread_pool_max_workers == 4
+
+
+def test_the_nearest_file_upward_is_used(tmp_path: Path) -> None:
+    """The search goes from the working directory to its parents, and stops at the first file."""
+    (tmp_path / "caudal.toml").write_text("lease_seconds = 60\ndurability = 'sync'\n")
+    project = tmp_path / "project"
+    deep = project / "a" / "b"
+    deep.mkdir(parents=True)
+    (project / "pyproject.toml").write_text("[tool.caudal]\nlease_seconds = 30\n")
+
+    settings = load_settings({}, deep)
+
+    assert settings.lease_seconds == 30.0
+    assert settings.durability == "commit"
+    assert (
+        settings.source("lease_seconds")
+        == f"pyproject.toml: {project / 'pyproject.toml'}"
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["[project]\nname = 'x'\n", "[project]\nname = 'caudal-user'\n", ""]
+)
+def test_a_project_file_without_our_table_is_passed_over(
+    tmp_path: Path, content: str
+) -> None:
+    """A ``pyproject.toml`` of some other project does not end the search."""
+    (tmp_path / "caudal.toml").write_text("lease_seconds = 60\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text(content)
+
+    assert load_settings({}, inner).lease_seconds == 60.0
+
+
+def test_caudal_toml_wins_over_the_project_file_beside_it(tmp_path: Path) -> None:
+    """In one folder only ``caudal.toml`` is read."""
+    (tmp_path / "caudal.toml").write_text("lease_seconds = 60\n")
+    (tmp_path / "pyproject.toml").write_text("[tool.caudal]\nlease_seconds = 30\n")
+
+    assert load_settings({}, tmp_path).lease_seconds == 60.0
+
+
+def test_a_relative_path_in_a_file_starts_from_that_file(tmp_path: Path) -> None:
+    """A file means the same from whichever folder below it the program runs."""
+    (tmp_path / "caudal.toml").write_text('home = "state"\n')
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+
+    assert load_settings({}, deep).home == tmp_path / "state"
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    """An empty variable does not hide what a file says."""
+    (tmp_path / "caudal.toml").write_text("lease_seconds = 60\n")
+
+    assert load_settings({"CAUDAL_LEASE_SECONDS": ""}, tmp_path).lease_seconds == 60.0
+
+
+def test_reserved_and_foreign_variables_are_ignored() -> None:
+    """Names with two underscores are internal, and others are none of ours."""
+    settings = from_env(CAUDAL__PARENT="7", CAUDALITY="high", PATH="/bin")
+
+    assert settings.source("home") == "default"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("results_persist_by_default", "true", True),
+        ("results_persist_by_default", "ON", True),
+        ("results_persist_by_default", "1", True),
+        ("logging_colors", "no", False),
+        ("logging_colors", "False", False),
+        ("logging_level", "warning", "WARNING"),
+        ("logging_format", "JSON", "json"),
+        ("results_default_serializer", "pickle", "pickle"),
+        ("results_inline_limit_bytes", "0", 0),
+        ("tasks_default_retries", "3", 3),
+        ("tasks_default_retry_delay_seconds", "1.5", 1.5),
+        ("tasks_default_retry_delay_seconds", "1, 10, 60", [1.0, 10.0, 60.0]),
+        ("tasks_runner_process_pool_max_workers", "2", 2),
+        ("tasks_runner_process_pool_max_workers", "none", None),
+        ("ledger_flush_interval_seconds", "0", 0.0),
+        ("lease_seconds", "0.5", 0.5),
+    ],
+)
+def test_text_is_read_as_the_type_of_the_setting(
+    name: str, text: str, expected: object
+) -> None:
+    """A variable's text becomes a typed value."""
+    settings = from_env(**{SETTINGS[name].env_name: text})
+
+    assert getattr(settings, name) == expected
+    assert type(getattr(settings, name)) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("home", 3, "a path"),
+        ("home", "", "a path"),
+        ("ledger_path", False, "a path"),
+        ("results_default_serializer", 1, "a text"),
+        ("results_persist_by_default", "maybe", "true or false"),
+        ("results_persist_by_default", 2, "true or false"),
+        ("results_inline_limit_bytes", -1, "a whole number, 0 or more"),
+        ("results_inline_limit_bytes", "8k", "a whole number, 0 or more"),
+        ("results_inline_limit_bytes", 1.5, "a whole number, 0 or more"),
+        ("tasks_default_retries", True, "a whole number, 0 or more"),
+        ("tasks_runner_thread_pool_max_workers", 0, "a whole number, 1 or more"),
+        ("flows_default_retry_delay_seconds", "-1", "a number of seconds, 0 or more"),
+        ("flows_default_retry_delay_seconds", "nan", "a number of seconds"),
+        ("flows_default_retry_delay_seconds", True, "a number of seconds"),
+        ("flows_default_retry_delay_seconds", [1], "a number of seconds"),
+        ("tasks_default_retry_delay_seconds", "1,soon", "a list of them"),
+        ("lease_seconds", 0, "a number of seconds above 0"),
+        ("lease_seconds", "long", "a number of seconds above 0"),
+        ("logging_level", "LOUD", "one of 'DEBUG', 'INFO'"),
+        ("durability", 1, "one of 'async', 'commit', 'sync'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_would_be_right(
+    name: str, value: object, expected: str
+) -> None:
+    """The error names the setting, the value, its source and what is allowed."""
+    with pytest.raises(SettingError) as caught, temporary_settings({name: value}):
+        pass
+
+    message = str(caught.value)
+    assert f"setting {name!r} cannot be {value!r}" in message
+    assert "from temporary_settings" in message
+    assert expected in message
+
+
+def test_a_wrong_value_names_the_variable_it_came_from() -> None:
+    """A value from the environment is traced to its variable."""
+    with pytest.raises(
+        SettingError, match=r"cannot be 'LOUD' \(from env CAUDAL_LOGGING_LEVEL\)"
+    ):
+        from_env(CAUDAL_LOGGING_LEVEL="LOUD")
+
+
+def test_a_wrong_value_names_the_file_it_came_from(tmp_path: Path) -> None:
+    """A value from a file is traced to the file."""
+    file = tmp_path / "caudal.toml"
+    file.write_text("lease_seconds = -3\n")
+
+    with pytest.raises(SettingError) as caught:
+        load_settings({}, tmp_path)
+
+    assert caught.value.source == f"caudal.toml: {file}"
+
+
+def test_an_unknown_variable_names_the_nearest_one() -> None:
+    """A misspelt variable is an error that says what was probably meant."""
+    with pytest.raises(
+        UnknownSettingError, match=r"'CAUDAL_LOGING_LEVEL'.*'CAUDAL_LOGGING_LEVEL'"
+    ):
+        from_env(CAUDAL_LOGING_LEVEL="DEBUG")
+
+
+def test_an_unknown_key_in_a_file_names_the_nearest_one_and_the_file(
+    tmp_path: Path,
+) -> None:
+    """A misspelt key is an error that says where it stands and what was probably meant."""
+    file = tmp_path / "caudal.toml"
+    file.write_text("[results]\npersit_by_default = true\n")
+
+    with pytest.raises(UnknownSettingError) as caught:
+        load_settings({}, tmp_path)
+
+    assert caught.value.name == "results_persit_by_default"
+    assert caught.value.source == f"caudal.toml: {file}"
+    assert caught.value.nearest == "results_persist_by_default"
+
+
+def test_an_unknown_name_in_code_is_an_error() -> None:
+    """Asking for the source of a setting that is not there names the nearest one."""
+    with pytest.raises(UnknownSettingError, match="'durability'"):
+        from_env().source("durabilty")
+    with pytest.raises(UnknownSettingError), temporary_settings({"no_such": 1}):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"lease_seconds = \n", "line 1"),
+        (b"lease_seconds = 1\nlease_seconds = 2\n", "overwrite"),
+        (b"\xff\xfe", "decode"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_a_readable_error(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    """A damaged file is named, with what is wrong in it."""
+    file = tmp_path / "caudal.toml"
+    file.write_bytes(content)
+
+    with pytest.raises(SettingsFileError, match=reason) as caught:
+        load_settings({}, tmp_path)
+
+    assert caught.value.path == str(file)
+
+
+@pytest.mark.parametrize("content", ["tool.caudal = 3", "tool = 'caudal'"])
+def test_a_project_file_whose_table_is_none_is_a_readable_error(
+    tmp_path: Path, content: str
+) -> None:
+    """A value where the table should be is refused."""
+    (tmp_path / "pyproject.toml").write_text(content)
+
+    with pytest.raises(SettingsFileError, match="is not a table"):
+        load_settings({}, tmp_path)
+
+
+def test_a_file_that_cannot_be_opened_is_a_readable_error(tmp_path: Path) -> None:
+    """A file that is there but cannot be read is not passed over in silence."""
+    (tmp_path / "caudal.toml").symlink_to("caudal.toml")
+
+    with pytest.raises(SettingsFileError, match="symbolic links"):
+        load_settings({}, tmp_path)
+
+
+def test_a_folder_named_like_a_settings_file_is_passed_over(tmp_path: Path) -> None:
+    """Only files are read."""
+    (tmp_path / "caudal.toml").mkdir()
+
+    assert load_settings({}, tmp_path).source("home") == "default"
+
+
+def test_a_deleted_working_directory_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings load even where there is no working directory any more."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+    assert load_settings({}).durability == "commit"
+
+
+def test_a_user_without_home_folder_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where ``~`` means nothing, the error names the variable to set, and setting it helps."""
+
+    def no_home(path: Path) -> Path:
+        if "~" in str(path):
+            msg = "Could not determine home directory."
+            raise RuntimeError(msg)
+        return path
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+
+    with pytest.raises(SettingError, match="CAUDAL_HOME"):
+        from_env()
+    assert from_env(CAUDAL_HOME="/srv/caudal").home == Path("/srv/caudal")
+
+
+def test_settings_cannot_be_changed() -> None:
+    """Assigning to a setting fails and names the way to do it."""
+    settings: Any = from_env()
+
+    with pytest.raises(AttributeError, match="temporary_settings"):
+        settings.durability = "sync"
+
+
+def test_settings_survive_pickling() -> None:
+    """A worker process gets the same values with the same sources."""
+    settings = from_env(CAUDAL_HOME="/srv/caudal", CAUDAL_LEASE_SECONDS="3")
+
+    copy = pickle.loads(pickle.dumps(settings))  # noqa: S301 - our own bytes
+
+    assert vars(copy) == vars(settings)
+    assert copy.source("lease_seconds") == "env CAUDAL_LEASE_SECONDS"
+
+
+def test_repr_shows_what_was_given() -> None:
+    """Defaults are left out of the text."""
+    assert repr(from_env(CAUDAL_LEASE_SECONDS="3")) == "Settings(lease_seconds=3.0)"
+
+
+def test_current_settings_are_read_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process keeps the settings it started with."""
+    first = get_current_settings()
+    monkeypatch.setenv("CAUDAL_LEASE_SECONDS", "99")
+
+    assert first.home == home
+    assert get_current_settings() is first
+
+
+def test_temporary_settings_apply_within_the_block_only(home: Path) -> None:
+    """Blocks nest, keep what they do not name, and end where they began."""
+    with temporary_settings({"durability": "sync"}) as outer:
+        with temporary_settings({"lease_seconds": 3}):
+            inner = get_current_settings()
+        assert get_current_settings() is outer
+
+    assert (inner.durability, inner.lease_seconds, inner.home) == ("sync", 3.0, home)
+    assert inner.source("durability") == "temporary_settings"
+    assert get_current_settings().durability == "commit"
+
+
+def test_temporary_settings_end_with_an_error_in_the_block() -> None:
+    """An exception leaves the settings as they were before."""
+    with pytest.raises(ZeroDivisionError), temporary_settings({"durability": "sync"}):
+        raise ZeroDivisionError
+
+    assert get_current_settings().durability == "commit"
+
+
+def test_temporary_home_moves_what_lies_in_it(tmp_path: Path) -> None:
+    """Defaults that depend on home are worked out anew."""
+    with temporary_settings({"home": tmp_path}) as settings:
+        assert settings.ledger_path == str(tmp_path / "caudal.db")
+
+
+def test_temporary_settings_stay_in_their_context() -> None:
+    """Another thread does not see them."""
+    seen: list[str] = []
+    with temporary_settings({"durability": "sync"}):
+        thread = threading.Thread(
+            target=lambda: seen.append(get_current_settings().durability)
+        )
+        thread.start()
+        thread.join()
+
+    assert seen == ["commit"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_each_setting_describes_itself(setting: Setting[Any]) -> None:
+    """Each setting has a variable of its own and one sentence on what it does."""
+    assert setting.env_name == f"CAUDAL_{setting.name.upper()}"
+    assert setting.description.endswith(".")
+    assert getattr(Settings, setting.name) is setting
