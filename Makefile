@@ -44,7 +44,7 @@ constraints: .venv/.dev ## Resolve constraints.txt anew
 
 clean: ## Remove the environment, caches and builds
 	rm -rf .venv build dist .coverage htmlcov .*_cache .hypothesis
-	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Stamps: an environment that is there and newer than what describes it is not touched.
 .venv/.demo: $(ENVIRONMENT)

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-BLUE, ORANGE, GREEN, RED, SKY, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#6b7280"
+BLUE, ORANGE, GREEN, RED, SKY, GREY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#56b4e9",
+    "#6b7280",
+)
 
 _HEIGHT = 100.0
 _TICKS = 4
@@ -86,7 +93,9 @@ def line_chart(
     xs = sorted({x for line in lines for x, _ in line.points})
     if len(xs) < 2:  # noqa: PLR2004 - a line has two ends
         return '<p class="note">There is too little data to draw.</p>'
-    top = _round_up(max((y for line in lines for _, y in line.points), default=0), _TOPS)
+    top = _round_up(
+        max((y for line in lines for _, y in line.points), default=0), _TOPS
+    )
     low, high = xs[0], xs[-1]
 
     def across(x: float) -> float:
@@ -97,14 +106,19 @@ def line_chart(
 
     ticks = [top * step / _TICKS for step in range(_TICKS + 1)]
     grid = "".join(
-        f'<line class="grid" x1="0" x2="100" y1="{down(tick):.2f}" y2="{down(tick):.2f}"/>' for tick in ticks
+        f'<line class="grid" x1="0" x2="100" y1="{down(tick):.2f}" y2="{down(tick):.2f}"/>'
+        for tick in ticks
     )
     shapes = "".join(_line_shape(line, across, down) for line in lines)
     hovers = _hover_areas(lines, xs, across, format_value, format_x)
     y_axis = "".join(
-        f'<span style="bottom:{100 * tick / top:.1f}%">{escape(format_value(tick))}</span>' for tick in ticks
+        f'<span style="bottom:{100 * tick / top:.1f}%">{escape(format_value(tick))}</span>'
+        for tick in ticks
     )
-    x_axis = "".join(f'<span style="left:{across(x):.2f}%">{escape(text)}</span>' for x, text in x_labels)
+    x_axis = "".join(
+        f'<span style="left:{across(x):.2f}%">{escape(text)}</span>'
+        for x, text in x_labels
+    )
     return (
         f'<div class="plot" role="img" aria-label="{escape(description)}">{_legend(lines)}'
         f'<div class="y-axis" aria-hidden="true">{y_axis}</div>'
@@ -140,12 +154,17 @@ def timeline(rows: Sequence[Row], seconds: float) -> str:
     )
     step = _round_up(seconds / _TICKS, (1, 2, 5))
     marks = [step * index for index in range(int(seconds / step) + 1)]
-    axis = "".join(f'<span style="left:{100 * mark / seconds:.2f}%">{mark:g} s</span>' for mark in marks)
+    axis = "".join(
+        f'<span style="left:{100 * mark / seconds:.2f}%">{mark:g} s</span>'
+        for mark in marks
+    )
     head = f'<tr aria-hidden="true"><th></th><td class="track"><div class="x-axis">{axis}</div></td><td></td></tr>'
     return f'<table class="bars timeline">{body}{head}</table>'
 
 
-def _line_shape(line: Line, across: Callable[[float], float], down: Callable[[float], float]) -> str:
+def _line_shape(
+    line: Line, across: Callable[[float], float], down: Callable[[float], float]
+) -> str:
     points = " ".join(f"{across(x):.2f},{down(y):.2f}" for x, y in line.points)
     shape = f'<polyline points="{points}" stroke="{line.color}" stroke-dasharray="{line.dash}"/>'
     if line.is_area and line.points:

@@ -61,15 +61,25 @@ def export_mart(name: str, warehouse: Path, folder: Path) -> ExportedMart:
         with connect(warehouse) as connection:
             for suffix, options in _FORMATS.items():
                 target = str(_temporary(files[suffix])).replace("'", "''")
-                connection.execute(f"COPY (SELECT * FROM {table} ORDER BY ALL) TO '{target}' ({options})")
+                connection.execute(
+                    f"COPY (SELECT * FROM {table} ORDER BY ALL) TO '{target}' ({options})"
+                )
             row = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
         content = hashlib.sha256(_temporary(files["csv"]).read_bytes()).hexdigest()
         _put_in_place(list(files.values()))
     except (OSError, duckdb.Error) as error:
-        raise ExportError(table, str(folder), str(error).strip().splitlines()[0]) from error
+        raise ExportError(
+            table, str(folder), str(error).strip().splitlines()[0]
+        ) from error
     finally:
         _clean_up(list(files.values()))
-    return ExportedMart(name, int(row[0]) if row else 0, str(files["parquet"]), str(files["csv"]), content)
+    return ExportedMart(
+        name,
+        int(row[0]) if row else 0,
+        str(files["parquet"]),
+        str(files["csv"]),
+        content,
+    )
 
 
 def replace_text(path: Path, text: str) -> None:

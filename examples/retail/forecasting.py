@@ -11,15 +11,18 @@ that takes a second that only the processes that compute should spend.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from warehouse import connect, fetch_dicts, insert_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     import pandas as pd
 
@@ -45,6 +48,8 @@ class StoreHistory:
     weeks: list[int]
     #: Dollars sold in each of the weeks, by department.
     sales: dict[str, list[float]]
+    #: Version of the library and digest of this module: a cached forecast made another way is not used.
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,9 @@ class StoreForecast:
     @property
     def errors(self) -> Errors:
         """The backtest's errors over all departments and weeks."""
-        judged = [(point, point.actual) for point in self.backtest if point.actual is not None]
+        judged = [
+            (point, point.actual) for point in self.backtest if point.actual is not None
+        ]
         return Errors(
             sum(abs(actual - point.forecast) for point, actual in judged),
             sum(abs(actual - point.naive) for point, actual in judged),
@@ -116,19 +123,30 @@ def read_histories(warehouse: Path) -> list[StoreHistory]:
         rows = fetch_dicts(connection, query)
     if not rows:
         return []
-    weeks = list(range(min(row["week"] for row in rows), max(row["week"] for row in rows) + 1))
-    stores: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    weeks = list(
+        range(min(row["week"] for row in rows), max(row["week"] for row in rows) + 1)
+    )
+    stores: dict[int, dict[str, dict[int, float]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
     for row in rows:
         stores[row["store_id"]][row["department"]][row["week"]] = row["sales"]
-    histories = [_history(store_id, weeks, departments) for store_id, departments in stores.items()]
-    enough = [history for history in histories if history.sales and len(weeks) >= MIN_FULL_WEEKS]
+    histories = [
+        _history(store_id, weeks, departments)
+        for store_id, departments in stores.items()
+    ]
+    enough = [
+        history
+        for history in histories
+        if history.sales and len(weeks) >= MIN_FULL_WEEKS
+    ]
     return sorted(enough, key=lambda history: (-len(history.sales), history.store_id))
 
 
 def forecast_store(history: StoreHistory) -> StoreForecast:
     """Return a store's backtest and its forecast for the next weeks."""
-    from statsforecast import StatsForecast
-    from statsforecast.models import (
+    from statsforecast import StatsForecast  # noqa: PLC0415 - see the module's text
+    from statsforecast.models import (  # noqa: PLC0415
         AutoCES,
         AutoETS,
         Naive,
@@ -161,12 +179,27 @@ def total_errors(forecasts: Iterable[StoreForecast]) -> Errors:
 def save_forecasts(forecasts: list[StoreForecast], warehouse: Path) -> None:
     """Write all forecasts, and each store's backtest error, as two marts in one transaction."""
     points = [
-        (store.store_id, point.department, point.week, point.actual is None, point.actual, point.forecast, point.naive, point.average)
+        (
+            store.store_id,
+            point.department,
+            point.week,
+            point.actual is None,
+            point.actual,
+            point.forecast,
+            point.naive,
+            point.average,
+        )
         for store in forecasts
         for point in (*store.backtest, *store.future)
     ]
     scores = [
-        (store.store_id, errors.share(errors.forecast), errors.share(errors.naive), errors.share(errors.average), errors.actual)
+        (
+            store.store_id,
+            errors.share(errors.forecast),
+            errors.share(errors.naive),
+            errors.share(errors.average),
+            errors.actual,
+        )
         for store in forecasts
         for errors in [store.errors]
     ]
@@ -185,17 +218,24 @@ def save_forecasts(forecasts: list[StoreForecast], warehouse: Path) -> None:
         connection.execute("COMMIT")
 
 
-def _history(store_id: int, weeks: list[int], departments: dict[str, dict[int, float]]) -> StoreHistory:
+def _history(
+    store_id: int, weeks: list[int], departments: dict[str, dict[int, float]]
+) -> StoreHistory:
     sales = {
         department: [sold.get(week, 0.0) for week in weeks]
         for department, sold in departments.items()
         if len(sold) >= MIN_WEEKS_SHARE * len(weeks)
     }
-    return StoreHistory(store_id, weeks, sales)
+    return StoreHistory(store_id, weeks, sales, _recipe())
+
+
+@cache
+def _recipe() -> str:
+    return f"statsforecast {version('statsforecast')}, {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
 
 
 def _frame(history: StoreHistory) -> pd.DataFrame:
-    import pandas as pd
+    import pandas as pd  # noqa: PLC0415 - needed only with statsforecast
 
     rows = [
         (department, week, value)

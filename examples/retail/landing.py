@@ -25,7 +25,15 @@ _NOTHING_LOADED = "Deliver it as before, then run again: nothing of it was loade
 
 #: Types that become another without loss.
 _ACCEPTED_TYPES = {
-    "BIGINT": {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UINTEGER", "USMALLINT", "UTINYINT"},
+    "BIGINT": {
+        "BIGINT",
+        "INTEGER",
+        "SMALLINT",
+        "TINYINT",
+        "UINTEGER",
+        "USMALLINT",
+        "UTINYINT",
+    },
     "DOUBLE": {"DOUBLE", "FLOAT"},
     "TIMESTAMP": {"TIMESTAMP", "TIMESTAMP_MS", "TIMESTAMP_S", "DATE"},
 }
@@ -75,14 +83,20 @@ def plan_landings(folder: Path, warehouse: Path) -> list[Landing]:
     drops = list_drops(folder)
     identity = prepare_warehouse(warehouse)
     with connect(warehouse) as connection:
-        there = {row["name"]: row for row in fetch_dicts(connection, "SELECT * FROM raw._drops")}
+        there = {
+            row["name"]: row
+            for row in fetch_dicts(connection, "SELECT * FROM raw._drops")
+        }
         for name in there.keys() - {drop.name for drop in drops}:
             _remove_drop(connection, name, there[name]["table_name"])
     landings: list[Landing] = []
     for drop in drops:
         digest, number = drop.fingerprint, 1
         if drop.name in there:
-            digest, number = there[drop.name]["fingerprint"], there[drop.name]["load_number"]
+            digest, number = (
+                there[drop.name]["fingerprint"],
+                there[drop.name]["load_number"],
+            )
         number += digest != drop.fingerprint
         landings.append(Landing(drop, number, identity))
     return landings
@@ -110,7 +124,9 @@ def land_drop(landing: Landing, warehouse: Path) -> Landed:
 
 def _read_schema(connection: duckdb.DuckDBPyConnection, drop: Drop) -> dict[str, str]:
     try:
-        rows = connection.execute(f"DESCRIBE SELECT * FROM {_FILE}", [drop.path]).fetchall()
+        rows = connection.execute(
+            f"DESCRIBE SELECT * FROM {_FILE}", [drop.path]
+        ).fetchall()
     except duckdb.Error as error:
         raise read_error(drop.path, error) from error
     return {row[0]: row[1] for row in rows}
@@ -121,7 +137,9 @@ def _check_schema(drop: Drop, found: dict[str, str]) -> None:
         if column not in found:
             raise SourceError(drop.path, f"has no column {column!r}", _NOTHING_LOADED)
         if found[column] not in _ACCEPTED_TYPES.get(wanted, {wanted}):
-            problem = f"holds {found[column]} in column {column!r} where {wanted} belongs"
+            problem = (
+                f"holds {found[column]} in column {column!r} where {wanted} belongs"
+            )
             raise SourceError(drop.path, problem, _NOTHING_LOADED)
 
 
@@ -157,5 +175,7 @@ def _replace_rows(connection: duckdb.DuckDBPyConnection, landing: Landing) -> in
 
 
 def _remove_drop(connection: duckdb.DuckDBPyConnection, name: str, table: str) -> None:
-    connection.execute(f"DELETE FROM raw.{quote_identifier(table)} WHERE _drop = ?", [name])
+    connection.execute(
+        f"DELETE FROM raw.{quote_identifier(table)} WHERE _drop = ?", [name]
+    )
     connection.execute("DELETE FROM raw._drops WHERE name = ?", [name])

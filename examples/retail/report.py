@@ -13,7 +13,6 @@ import charts
 from charts import Bar, Line, Row, Span
 from exporting import replace_text
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from warehouse import connect, fetch_dicts
 
 from caudal.quality import CheckResult, CheckStatus
@@ -26,9 +25,20 @@ if TYPE_CHECKING:
 #: Stores whose forecast is drawn: the biggest ones.
 STORES_SHOWN = 3
 
-_SIZE_COLORS = {"low": charts.SKY, "medium": charts.BLUE, "high": charts.GREEN, "very high": charts.ORANGE}
+_SIZE_COLORS = {
+    "low": charts.SKY,
+    "medium": charts.BLUE,
+    "high": charts.GREEN,
+    "very high": charts.ORANGE,
+}
 _STATE_COLORS = {"Completed": charts.BLUE, "Cached": charts.SKY}
-_STATUS_ORDER = [CheckStatus.ERROR, CheckStatus.FAIL, CheckStatus.WARN, CheckStatus.SKIPPED, CheckStatus.PASS]
+_STATUS_ORDER = [
+    CheckStatus.ERROR,
+    CheckStatus.FAIL,
+    CheckStatus.WARN,
+    CheckStatus.SKIPPED,
+    CheckStatus.PASS,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +47,14 @@ class StorePlot:
 
     title: str
     caption: str
-    plot: Markup
+    plot: str
 
 
 def write_report(
     path: Path,
     warehouse: Path,
     results: Sequence[CheckResult],
-    task_runs: Sequence[Mapping[str, Any]],
+    steps: Sequence[Mapping[str, Any]],
 ) -> Path:
     """Write the report in one step and return its path.
 
@@ -52,18 +62,18 @@ def write_report(
         path: The HTML file.
         warehouse: Where the marts are.
         results: What the checks found.
-        task_runs: The run's own steps; each has ``name``, ``task``, ``state`` and, as seconds since the epoch, ``start`` and
+        steps: The run's own steps; each has ``name``, ``task``, ``state`` and, as seconds since the epoch, ``start`` and
             ``end``. Steps that have not ended are left out.
 
     Raises:
         ExportError: The file could not be written; what was there before is untouched.
     """
-    replace_text(path, render_report(warehouse, results, task_runs))
+    replace_text(path, render_report(warehouse, results, steps))
     return path
 
 
 def render_report(
-    warehouse: Path, results: Sequence[CheckResult], task_runs: Sequence[Mapping[str, Any]]
+    warehouse: Path, results: Sequence[CheckResult], steps: Sequence[Mapping[str, Any]]
 ) -> str:
     """Return the report as HTML."""
     environment = Environment(
@@ -88,8 +98,8 @@ def render_report(
         **page,
         notable=[result for result in ordered if not result.passed],
         passed=[result for result in ordered if result.passed],
-        timeline=_timeline(task_runs),
-        task_run_count=len(task_runs),
+        timeline=_timeline(steps),
+        step_count=len(steps),
     )
 
 
@@ -101,7 +111,7 @@ def _facts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return fetch_dicts(connection, query)[0]
 
 
-def _sales_by_week(connection: duckdb.DuckDBPyConnection) -> Markup:
+def _sales_by_week(connection: duckdb.DuckDBPyConnection) -> str:
     query = (
         "SELECT week, week_start, sum(sales)::DOUBLE AS sales FROM marts.sales_by_store_department_week "
         "WHERE is_full_week GROUP BY ALL ORDER BY week"
@@ -109,41 +119,50 @@ def _sales_by_week(connection: duckdb.DuckDBPyConnection) -> Markup:
     rows = fetch_dicts(connection, query)
     starts = {row["week"]: row["week_start"] for row in rows}
     line = Line("Sales", [(row["week"], row["sales"]) for row in rows], is_area=True)
-    plot = charts.line_chart(
+    return charts.line_chart(
         [line],
         f"Sales of each of {len(rows)} weeks, in dollars",
         x_labels=_month_labels(starts),
         format_value=_short_dollars,
         format_x=lambda week: f"week {week:g}, from {starts[int(week)]:%-d %B %Y}",
     )
-    return Markup(plot)
 
 
-def _departments(connection: duckdb.DuckDBPyConnection) -> Markup:
+def _departments(connection: duckdb.DuckDBPyConnection) -> str:
     query = (
         "SELECT department, sum(sales)::DOUBLE AS sales FROM marts.sales_by_store_department_week "
         "GROUP BY ALL ORDER BY sales DESC, department"
     )
     rows, shown = fetch_dicts(connection, query), 10
-    bars = [Bar(row["department"], row["sales"], _short_dollars(row["sales"])) for row in rows[:shown]]
+    bars = [
+        Bar(row["department"], row["sales"], _short_dollars(row["sales"]))
+        for row in rows[:shown]
+    ]
     if rest := rows[shown:]:
         total = sum(row["sales"] for row in rest)
-        bars.append(Bar(f"{len(rest)} others", total, _short_dollars(total), charts.GREY))
-    return Markup(charts.bar_chart(bars))
+        bars.append(
+            Bar(f"{len(rest)} others", total, _short_dollars(total), charts.GREY)
+        )
+    return charts.bar_chart(bars)
 
 
-def _ticket_sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, Markup]:
+def _ticket_sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     query = "SELECT ticket_size, count(*) AS tickets, sum(sales)::DOUBLE AS sales FROM marts.tickets GROUP BY ALL"
     by_size = {row["ticket_size"]: row for row in fetch_dicts(connection, query)}
-    plots: dict[str, Markup] = {}
+    plots: dict[str, str] = {}
     for measure in ("tickets", "sales"):
         whole = sum(row[measure] for row in by_size.values()) or 1
         bars = [
-            Bar(size, by_size[size][measure], f"{by_size[size][measure] / whole:.0%}", color)
+            Bar(
+                size,
+                by_size[size][measure],
+                f"{by_size[size][measure] / whole:.0%}",
+                color,
+            )
             for size, color in _SIZE_COLORS.items()
             if size in by_size
         ]
-        plots[measure] = Markup(charts.bar_chart(bars))
+        plots[measure] = charts.bar_chart(bars)
     return plots
 
 
@@ -152,7 +171,9 @@ def _store_plots(connection: duckdb.DuckDBPyConnection) -> list[StorePlot]:
     return [_store_plot(connection, row) for row in fetch_dicts(connection, query)]
 
 
-def _store_plot(connection: duckdb.DuckDBPyConnection, store: Mapping[str, Any]) -> StorePlot:
+def _store_plot(
+    connection: duckdb.DuckDBPyConnection, store: Mapping[str, Any]
+) -> StorePlot:
     store_id = store["store_id"]
     forecast = fetch_dicts(
         connection,
@@ -171,10 +192,26 @@ def _store_plot(connection: duckdb.DuckDBPyConnection, store: Mapping[str, Any])
     past = [row for row in forecast if not row["is_future"]]
     future = [row for row in forecast if row["is_future"]]
     lines = [
-        Line("Sales", [(row["week"], row["sales"]) for row in actual], charts.GREY, is_area=True),
-        Line("Naive", [(row["week"], row["naive"]) for row in past], charts.ORANGE, "2 3"),
-        Line("Forecast, backtest", [(row["week"], row["forecast"]) for row in past], charts.BLUE, "7 3"),
-        Line("Forecast, next weeks", [(row["week"], row["forecast"]) for row in future], charts.GREEN),
+        Line(
+            "Sales",
+            [(row["week"], row["sales"]) for row in actual],
+            charts.GREY,
+            is_area=True,
+        ),
+        Line(
+            "Naive", [(row["week"], row["naive"]) for row in past], charts.ORANGE, "2 3"
+        ),
+        Line(
+            "Forecast, backtest",
+            [(row["week"], row["forecast"]) for row in past],
+            charts.BLUE,
+            "7 3",
+        ),
+        Line(
+            "Forecast, next weeks",
+            [(row["week"], row["forecast"]) for row in future],
+            charts.GREEN,
+        ),
     ]
     plot = charts.line_chart(
         lines,
@@ -184,7 +221,7 @@ def _store_plot(connection: duckdb.DuckDBPyConnection, store: Mapping[str, Any])
         format_x=lambda week: f"week {week:g}",
     )
     caption = f"Error by department and week: forecast {store['forecast_wape']:.1%}, naive {store['naive_wape']:.1%}"
-    return StorePlot(f"Store {store_id}", caption, Markup(plot))
+    return StorePlot(f"Store {store_id}", caption, plot)
 
 
 def _forecast_errors(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -199,10 +236,17 @@ def _forecast_errors(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     errors = fetch_dicts(connection, query)[0]
     bars = [
         Bar("Forecast", errors["forecast"], f"{errors['forecast']:.1%}", charts.BLUE),
-        Bar("Mean of 8 weeks", errors["average"], f"{errors['average']:.1%}", charts.GREY),
-        Bar("Naive: last week", errors["naive"], f"{errors['naive']:.1%}", charts.ORANGE),
+        Bar(
+            "Mean of 8 weeks",
+            errors["average"],
+            f"{errors['average']:.1%}",
+            charts.GREY,
+        ),
+        Bar(
+            "Naive: last week", errors["naive"], f"{errors['naive']:.1%}", charts.ORANGE
+        ),
     ]
-    return {**errors, "plot": Markup(charts.bar_chart(bars))}
+    return {**errors, "plot": charts.bar_chart(bars)}
 
 
 def _quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -215,20 +259,26 @@ def _quarantine_reasons(connection: duckdb.DuckDBPyConnection) -> list[dict[str,
         f"SELECT '{table}' AS table_name, _reason AS reason, count(*) AS row_count FROM quarantine.{table} GROUP BY ALL"
         for (table,) in tables
     )
-    return fetch_dicts(connection, f"{parts} ORDER BY row_count DESC, table_name, reason")
+    return fetch_dicts(
+        connection, f"{parts} ORDER BY row_count DESC, table_name, reason"
+    )
 
 
-def _timeline(task_runs: Sequence[Mapping[str, Any]]) -> Markup:
+def _timeline(steps: Sequence[Mapping[str, Any]]) -> str:
     """Draw the run: one row for each task, with a stroke for each of its runs."""
-    ended = [run for run in task_runs if run.get("start") is not None and run.get("end") is not None]
+    ended = [
+        run
+        for run in steps
+        if run.get("start") is not None and run.get("end") is not None
+    ]
     if not ended:
-        return Markup('<p class="note">No steps were recorded.</p>')
+        return '<p class="note">No steps were recorded.</p>'
     began = min(run["start"] for run in ended)
     by_task: dict[str, list[Mapping[str, Any]]] = {}
     for run in sorted(ended, key=lambda run: (run["start"], run["name"])):
         by_task.setdefault(run.get("task") or run["name"], []).append(run)
     rows = [_timeline_row(task, runs, began) for task, runs in by_task.items()]
-    return Markup(charts.timeline(rows, max(run["end"] for run in ended) - began))
+    return charts.timeline(rows, max(run["end"] for run in ended) - began)
 
 
 def _timeline_row(task: str, runs: Sequence[Mapping[str, Any]], began: float) -> Row:

@@ -94,7 +94,9 @@ def fingerprint(path: Path) -> str:
         raise SourceError(str(path), "does not exist", _GET_DATA) from error
     except OSError as error:
         advice = "Check the file's permissions and the disk it is on, then run again."
-        raise SourceError(str(path), f"cannot be read ({error.strerror})", advice) from error
+        raise SourceError(
+            str(path), f"cannot be read ({error.strerror})", advice
+        ) from error
 
 
 def read_error(path: str, error: duckdb.Error) -> SourceError:
@@ -125,8 +127,12 @@ def _single_file_drops(folder: Path) -> list[Drop]:
     digest = fingerprint(path)
     try:
         with duckdb.connect() as connection:
-            query = "SELECT DISTINCT week FROM read_parquet(?) ORDER BY week NULLS FIRST"
-            weeks = [week for (week,) in connection.execute(query, [str(path)]).fetchall()]
+            query = (
+                "SELECT DISTINCT week FROM read_parquet(?) ORDER BY week NULLS FIRST"
+            )
+            weeks = [
+                week for (week,) in connection.execute(query, [str(path)]).fetchall()
+            ]
     except duckdb.BinderException as error:
         advice = "Deliver the file with all its columns; nothing of it was loaded."
         raise SourceError(str(path), "has no column 'week'", advice) from error
@@ -134,5 +140,12 @@ def _single_file_drops(folder: Path) -> list[Drop]:
         raise read_error(str(path), error) from error
     if not weeks or weeks[0] is None:
         problem = "has rows without a week" if weeks else "has no rows"
-        raise SourceError(str(path), problem, "Deliver it with every row's week filled in; nothing of it was loaded.")
-    return [Drop(TRANSACTIONS, str(path), digest, int(week), is_shared_file=True) for week in weeks]
+        raise SourceError(
+            str(path),
+            problem,
+            "Deliver it with every row's week filled in; nothing of it was loaded.",
+        )
+    return [
+        Drop(TRANSACTIONS, str(path), digest, int(week), is_shared_file=True)
+        for week in weeks
+    ]

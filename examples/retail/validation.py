@@ -8,6 +8,7 @@ exactly one of the two.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from errors import AccountingError
@@ -46,7 +47,12 @@ KEYS = {
     "campaigns": ("campaign_id", "household_id"),
     "campaign_descriptions": ("campaign_id",),
     "coupons": ("coupon_upc", "product_id", "campaign_id"),
-    "coupon_redemptions": ("household_id", "coupon_upc", "campaign_id", "redemption_date"),
+    "coupon_redemptions": (
+        "household_id",
+        "coupon_upc",
+        "campaign_id",
+        "redemption_date",
+    ),
 }
 
 #: Sales may lose at most this share of their rows to quarantine.
@@ -79,14 +85,20 @@ def structure_checks() -> list[Check]:
     checks: list[Check] = []
     for table, types in TABLES.items():
         name = f"raw.{table}"
-        checks += [NotEmpty(name), RequiredColumns(name, tuple(types)), ColumnTypes(name, types)]
+        checks += [
+            NotEmpty(name),
+            RequiredColumns(name, tuple(types)),
+            ColumnTypes(name, types),
+        ]
     return checks
 
 
 def row_checks(table: str) -> list[RowCheck]:
     """Return the checks that judge a table row by row."""
     name, key = f"raw.{table}", KEYS[table]
-    checks: list[RowCheck] = [NotNull(name, column) for column in _required_values(table)]
+    checks: list[RowCheck] = [
+        NotNull(name, column) for column in _required_values(table)
+    ]
     # One coupon is delivered several times over for the same product; the copies carry nothing new.
     repeats = Severity.WARN if table == "coupons" else Severity.ERROR
     checks.append(Unique(name, key, severity=repeats))
@@ -97,14 +109,23 @@ def row_checks(table: str) -> list[RowCheck]:
             AcceptedRange(name, "retail_disc", 0),
             AcceptedRange(name, "coupon_disc", 0),
             AcceptedRange(name, "coupon_match_disc", 0),
-            AcceptedRange(name, "quantity", 0, exclusive=True, name="quantity above zero", severity=Severity.WARN),
+            AcceptedRange(
+                name,
+                "quantity",
+                0,
+                exclusive=True,
+                name="quantity above zero",
+                severity=Severity.WARN,
+            ),
             RowCondition(
                 name,
                 "sales_value + retail_disc + coupon_match_disc >= 0.005",
                 name="shelf price above zero",
                 severity=Severity.WARN,
             ),
-            Relationship(name, "product_id", "raw.products", "product_id", severity=Severity.WARN),
+            Relationship(
+                name, "product_id", "raw.products", "product_id", severity=Severity.WARN
+            ),
         ]
     return checks
 
@@ -135,19 +156,26 @@ def validate(warehouse: Path) -> Validation:
     with connect(warehouse) as connection:
         results = run_checks(connection, structure_checks())
         if any(result.is_blocking for result in results):
-            waiting = [*sum(by_table.values(), start=[]), *table_checks()]
-            return Validation(results + skip_checks(waiting, "the shape of the tables is wrong"), [])
+            waiting = [*chain.from_iterable(by_table.values()), *table_checks()]
+            return Validation(
+                results + skip_checks(waiting, "the shape of the tables is wrong"), []
+            )
         for checks in by_table.values():
             results += run_checks(connection, checks)
-        counts = [part_rows(connection, table, checks) for table, checks in by_table.items()]
+        counts = [
+            part_rows(connection, table, checks) for table, checks in by_table.items()
+        ]
         results += run_checks(connection, table_checks())
     return Validation(results, counts)
 
 
-def part_rows(connection: duckdb.DuckDBPyConnection, table: str, checks: list[RowCheck]) -> RowCounts:
+def part_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, checks: list[RowCheck]
+) -> RowCounts:
     """Copy a raw table's rows into ``validated`` or, with the reasons, into ``quarantine``; return how many went where."""
     reasons = ", ".join(
-        f"CASE WHEN {check.failing_sql('t')} THEN '{_quoted(check.label)}' END" for check in checks
+        f"CASE WHEN {check.failing_sql('t')} THEN '{_quoted(check.label)}' END"
+        for check in checks
     )
     columns = quote_columns(TABLES[table])
     connection.execute("BEGIN")
@@ -163,6 +191,16 @@ def part_rows(connection: duckdb.DuckDBPyConnection, table: str, checks: list[Ro
     connection.execute("DROP TABLE judged")
     connection.execute("COMMIT")
     return count_rows(connection, table)
+
+
+def count_all_rows(warehouse: Path) -> list[RowCounts]:
+    """Return for every table how many rows were read, loaded and quarantined.
+
+    Raises:
+        AccountingError: Rows read are not rows loaded plus rows quarantined.
+    """
+    with connect(warehouse) as connection:
+        return [count_rows(connection, table) for table in TABLES]
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> RowCounts:
@@ -185,7 +223,13 @@ def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> RowCounts:
 def _required_values(table: str) -> tuple[str, ...]:
     if table == TRANSACTIONS:
         return tuple(TABLES[table])
-    return (*KEYS[table], *{"products": ("department",), "campaign_descriptions": ("start_date", "end_date")}.get(table, ()))
+    return (
+        *KEYS[table],
+        *{
+            "products": ("department",),
+            "campaign_descriptions": ("start_date", "end_date"),
+        }.get(table, ()),
+    )
 
 
 def _quoted(text: str) -> str:

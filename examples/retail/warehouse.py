@@ -61,7 +61,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "start_date": "TIMESTAMP",
         "end_date": "TIMESTAMP",
     },
-    "coupons": {"coupon_upc": "BIGINT", "product_id": "BIGINT", "campaign_id": "BIGINT"},
+    "coupons": {
+        "coupon_upc": "BIGINT",
+        "product_id": "BIGINT",
+        "campaign_id": "BIGINT",
+    },
     "coupon_redemptions": {
         "household_id": "BIGINT",
         "coupon_upc": "BIGINT",
@@ -84,7 +88,9 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     except duckdb.Error as error:
         reason = str(error).strip().splitlines()[0]
         if "lock" in reason:
-            advice = "Wait for the other run to end, or give this one another output folder"
+            advice = (
+                "Wait for the other run to end, or give this one another output folder"
+            )
         else:
             advice = "Check that the folder can be written to; if the file is damaged, delete it: the next run builds it anew"
         raise WarehouseError(str(path), reason, f"{advice}.") from error
@@ -116,7 +122,9 @@ def prepare_warehouse(path: Path) -> str:
             "CREATE TABLE IF NOT EXISTS raw._drops (name VARCHAR NOT NULL, table_name VARCHAR NOT NULL, source VARCHAR NOT NULL, "
             "fingerprint VARCHAR NOT NULL, load_number BIGINT NOT NULL, row_count BIGINT NOT NULL, loaded_at TIMESTAMPTZ NOT NULL)"
         )
-        connection.execute("CREATE TABLE IF NOT EXISTS raw._identity (id VARCHAR NOT NULL)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS raw._identity (id VARCHAR NOT NULL)"
+        )
         row = connection.execute("SELECT id FROM raw._identity").fetchone()
         if row is None:
             row = (secrets.token_hex(8),)
@@ -125,7 +133,9 @@ def prepare_warehouse(path: Path) -> str:
 
 
 def fetch_dicts(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[Any] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: list[Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return a query's rows as dictionaries."""
     cursor = connection.execute(query, parameters or [])
@@ -139,8 +149,13 @@ def insert_rows(
     """Append rows to a table, all at once: a hundred times faster than row by row."""
     if rows:
         columns = [list(column) for column in zip(*rows, strict=True)]
-        connection.execute(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+        connection.execute(
+            f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}",
+            columns,
+        )
 
 
 def _column_list(columns: Mapping[str, str]) -> str:
-    return ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns.items())
+    return ", ".join(
+        f"{quote_identifier(name)} {kind}" for name, kind in columns.items()
+    )

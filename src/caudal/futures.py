@@ -75,7 +75,7 @@ class Future(Pending, Generic[R]):
         if not run.done:
             msg = f"task run {run.name!r} did not end within {timeout:g} second(s)"
             raise TimeoutError(msg)
-        return run.state().get(raise_on_failure=raise_on_failure)
+        return run.outcome(raise_on_failure=raise_on_failure)
 
     def add_done_callback(self, fn: Callable[[Future[R]], None]) -> None:
         """Have a function called with this future when the run has ended, at once if it has."""

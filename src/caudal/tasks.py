@@ -131,15 +131,11 @@ class Task(Generic[P, R]):
         if self.spec.is_async:
             return self._acall(args, kwargs, return_state=return_state, wait_for=wait_for)
         run = call_task(self.spec, args, kwargs, wait_for)
-        if return_state:
-            return run.state()
-        if run.type == "COMPLETED" and self.spec.plain:
-            return run.data
-        return run.state().get()
+        return run.state() if return_state else run.outcome()
 
     async def _acall(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, return_state: bool, wait_for: Any) -> Any:
         run = await acall_task(self.spec, args, kwargs, wait_for)
-        return run.state() if return_state else run.state().get()
+        return run.state() if return_state else run.outcome()
 
     @overload
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
@@ -182,12 +178,11 @@ class Task(Generic[P, R]):
         spec = self.spec
         positional = len(args)
         futures: FutureList[R] = FutureList()
+        by_place, by_name = columns[:positional], list(zip(names[positional:], columns[positional:], strict=True))
         for index in range(count):
-            values = [column(index) for column in columns]
-            run = submit_task(
-                spec, tuple(values[:positional]), dict(zip(names[positional:], values[positional:], strict=True)), wait_for
-            )
-            futures.append(Future(run))
+            values = tuple([column(index) for column in by_place])
+            named = {name: column(index) for name, column in by_name}
+            futures.append(Future(submit_task(spec, values, named, wait_for)))
         if return_state:
             futures.wait()
             return cast("FutureList[R]", [future.state for future in futures])

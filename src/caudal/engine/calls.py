@@ -54,7 +54,7 @@ def submit_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], w
     run.program = task_program(run, scope.runner)
     if not run.deferred:
         run.deferred = True
-        scope.journal.defer(run)
+        scope.journal.defer(run, run.created_at)
     scope.dispatcher.submit(run, run.upstream or [])
     return run
 
@@ -91,7 +91,9 @@ def make_task_run(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any],
 def _connect(run: LiveTask, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any) -> None:
     """Find the runs that the new run takes its inputs from."""
     scope = run.scope
-    values = [value for value in (*args, *kwargs.values()) if value.__class__ not in ATOMS]
+    values = [value for value in args if value.__class__ not in ATOMS]
+    if kwargs:
+        values += [value for value in kwargs.values() if value.__class__ not in ATOMS]
     if not values and wait_for is None:
         if run.spec.run_name is not None:
             run.upstream = []

@@ -14,7 +14,7 @@ from caudal.exceptions import LeaseLostError
 from caudal.ledger.port import FlowWrite
 from caudal.model.ids import TaskRunIds, format_id
 from caudal.model.runs import Fence, FlowRunChange, Move
-from caudal.model.states import State, StateDetails, StateType, is_terminal
+from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
     from caudal.engine.engine import Engine
@@ -161,8 +161,8 @@ class FlowScope:
 
     def state(self) -> State[Any]:
         """Return the state the run is in."""
-        details = StateDetails(flow_run_id=self.uuid)
-        return State(self.type, self.state_name, self.message, self.data, self.at, details)
+        state: State[Any] = State(self.type, self.state_name, self.message, self.data, self.at)
+        return state.of_run(None, self.id)
 
     def __repr__(self) -> str:
         text = "outside flows" if self.id is None else format_id(self.id)

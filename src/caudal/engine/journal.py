@@ -21,7 +21,7 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from caudal.clock import monotonic
+from caudal.clock import monotonic, timestamp
 from caudal.exceptions import CaudalError, LedgerError
 from caudal.ledger.port import Batch
 
@@ -136,9 +136,9 @@ class Journal:
         self._thread.start()
         self.put = self._queue.put
 
-    def defer(self, item: Deferrable) -> None:
-        """Have an item written within ``flush_interval``, or sooner when it is put."""
-        self._deferred.append((monotonic() + self._flush_interval, item))
+    def defer(self, item: Deferrable, now: float) -> None:
+        """Have an item written within ``flush_interval`` of now (seconds since the epoch), or sooner when it is put."""
+        self._deferred.append((now, item))
         if self._asleep:
             self._asleep = False
             self._queue.put(_WAKE)
@@ -210,8 +210,8 @@ class Journal:
 
     def _collect_deferred(self, batch: Batch, *, everything: bool) -> None:
         deferred = self._deferred
-        now = monotonic()
-        while deferred and (everything or deferred[0][0] <= now):
+        due = timestamp() - self._flush_interval
+        while deferred and (everything or deferred[0][0] <= due):
             _, item = deferred.popleft()
             item.deferred = False
             if item.pending and not item.queued:

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from caudal.clock import timestamp
 from caudal.engine.logs import LogItem
+from caudal.engine.results import StoredValue
 from caudal.ledger.port import TaskWrite
 from caudal.model.ids import format_id
-from caudal.model.runs import Move, TaskRunChange, fold_task_run
-from caudal.model.states import State, StateDetails, StateType, is_terminal
+from caudal.model.runs import TaskRunChange, fold_task_run
+from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -95,7 +96,7 @@ class LiveTask:
         #: The result or the exception, once the run is done.
         self.data: Any = None
         #: Moves and details that the journal has not taken yet.
-        self.pending: list[Any] = [Move(_PENDING, "Pending", now)]
+        self.pending: list[Any] = [(_PENDING, "Pending", now, None)]
         self.queued = self.deferred = self.done = False
         #: The row that the ledger holds, as this process wrote it last.
         self.row: TaskRunRow | None = None
@@ -117,10 +118,10 @@ class LiveTask:
         self.type, self.state_name, self.message = kind, name, message
         if kind == _RUNNING:
             self.run_count += 1
-        self.pending.append(Move(kind, name, now, message))
+        self.pending.append((kind, name, now, message))
         if not self.deferred and not self.queued:
             self.deferred = True
-            self.scope.journal.defer(self)
+            self.scope.journal.defer(self, now)
 
     def finish(
         self, kind: str, name: str, data: Any = None, message: str | None = None
@@ -128,7 +129,7 @@ class LiveTask:
         """Enter the last state, release what the run held, and tell those who wait."""
         self.at = now = timestamp()
         self.type, self.state_name, self.message, self.data = kind, name, message, data
-        self.pending.append(Move(kind, name, now, message))
+        self.pending.append((kind, name, now, message))
         if not self.queued:
             self.queued = True
             self.scope.journal.put(self)
@@ -180,8 +181,7 @@ class LiveTask:
             change.created_at = self.created_at
         elif self.name != before.name:
             change.name = self.name
-        moves = [item for item in news if item.__class__ is Move]
-        change.moves = moves
+        change.moves = moves = [item for item in news if item.__class__ is tuple]
         if len(moves) != taken:
             change.details = {}
             for item in news:
@@ -219,8 +219,14 @@ class LiveTask:
 
     def state(self) -> State[Any]:
         """Return the state the run is in."""
-        details = StateDetails(task_run_id=self.uuid, flow_run_id=self.scope.uuid)
-        return State(self.type, self.state_name, self.message, self.data, self.at, details)
+        state: State[Any] = State(self.type, self.state_name, self.message, self.data, self.at)
+        return state.of_run(self.id, self.scope.id)
+
+    def outcome(self, *, raise_on_failure: bool = True) -> Any:
+        """Return the run's result, or raise what made it fail; the run is done."""
+        if self.type == "COMPLETED" and self.data.__class__ is not StoredValue:
+            return self.data
+        return self.state().get(raise_on_failure=raise_on_failure)
 
     @property
     def uuid(self) -> UUID:

@@ -201,10 +201,12 @@ def install(level: str, form: str) -> None:
         form: ``console`` for people, ``json`` for programs.
     """
     root = logging.getLogger("caudal")
+    if console in root.handlers:
+        return
     with _install_lock:
-        root.setLevel(level)
-        console.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
         if console not in root.handlers:
+            root.setLevel(level)
+            console.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
             root.addHandler(console)
             root.addHandler(LedgerHandler())
             root.propagate = False

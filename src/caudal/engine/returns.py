@@ -31,7 +31,7 @@ def final_state(value: Any) -> State[Any]:
     value = _with_states(value)
     if isinstance(value, State):
         state = cast("State[Any]", value)
-        if state.state_details.task_run_id is None and state.state_details.flow_run_id is None:
+        if not state.belongs_to_run:
             return state
         return _combine([state], value)
     if isinstance(value, _ITERABLES):

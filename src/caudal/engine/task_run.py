@@ -66,7 +66,8 @@ def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
             kept = yield Io(keeping.find)
             if kept is not None:
                 keeping.adopt(kept)
-                yield from _hooks(run, "completion")
+                if spec.hooks:
+                    yield from _hooks(run, "completion")
                 return
         yield from _attempts(run, runner, keeping)
     except UpstreamTaskError as error:
@@ -91,7 +92,8 @@ def _attempts(
     failures = 0
     while True:
         run.move(_RUNNING, "Retrying" if failures else "Running")
-        yield from _hooks(run, "running")
+        if spec.hooks:
+            yield from _hooks(run, "running")
         try:
             value = yield Call(runner, spec, run.args, run.kwargs, current, run)
             state = None
@@ -105,8 +107,12 @@ def _attempts(
             state = State("CRASHED", message=str(error), data=error)
         except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
             state = _failure(error)
+        if state is None and keeping is None and not spec.hooks:  # the hot path
+            run.scope.origins.note(value, run)  # pyright: ignore[reportPossiblyUnboundVariable]
+            run.finish(_COMPLETED, "Completed", value)  # pyright: ignore[reportPossiblyUnboundVariable]
+            return
         if state is None or state.is_completed():
-            yield from _succeed(run, keeping, value, state)  # pyright: ignore[reportPossiblyUnboundVariable]
+            yield from _succeed(run, keeping, value if state is None else state.data, state)  # pyright: ignore[reportPossiblyUnboundVariable]
             return
         again = retry is not None and failures < retry.retries and not run.scope.stopping
         if again and not state.is_cancelled() and (yield from _wants_retry(run, state)):
@@ -132,14 +138,10 @@ def _failure(error: Exception) -> State[Any]:
 
 
 def _succeed(
-    run: LiveTask, keeping: Keeping | None, value: Any, state: State[Any] | None
+    run: LiveTask, keeping: Keeping | None, data: Any, state: State[Any] | None
 ) -> Generator[Command, Any, None]:
     """Store what is to be stored and end the run well, or fail it when that cannot be done."""
-    name, message = "Completed", None
-    if state is not None:
-        name, message = state.name, state.message
-        value = value if isinstance(value, State) else state.data
-    data = value.data if isinstance(value, State) else value
+    name, message = ("Completed", None) if state is None else (state.name, state.message)
     if keeping is not None and keeping.persists:
         try:
             stored = yield Io(keeping.store, data)
@@ -149,8 +151,6 @@ def _succeed(
         if stored is not None and not run.spec.cache_in_memory:
             data = StoredValue(run.scope.engine.results, stored)
     run.scope.origins.note(data, run)
-    if run.spec.hooks:
-        run.type, run.state_name, run.data, run.message = _COMPLETED, name, data, message
     run.finish(_COMPLETED, name, data, message)
     yield from _hooks(run, "completion")
 

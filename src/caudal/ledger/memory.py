@@ -104,9 +104,9 @@ class MemoryLedger:
     ) -> Sequence[FlowRunRow]:
         """Close the flow runs whose owner is gone."""
         with self._open():
-            owned = [row for row in self._flow_runs.values() if _is_owned(row)]
+            rows = sorted(self._flow_runs.values(), key=_id)
             swept: list[bytes] = []
-            for row in owned:
+            for row in filter(_is_owned, rows):
                 lease = self._leases.get(row.owner or b"")
                 if row.state_type in SWEPT and is_gone(lease, now, is_alive):
                     self.commit(plan_sweep(row, self._open_tasks(row.id), now))

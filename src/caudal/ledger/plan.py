@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from caudal.ledger.encoding import encode
-from caudal.ledger.port import FlowWrite, TaskWrite
+from caudal.ledger.port import FlowWrite
 from caudal.model.runs import (
     TaskCounts,
     TaskRunRow,
@@ -94,23 +94,24 @@ def plan(
     """
     made = Plan()
     blocked = _blocked(batch, fences)
-    made.refused.update(blocked)
     events, task_rows = made.events, made.task_rows
     first_rows: dict[bytes, TaskRunRow] = {}
     for write in batch.writes:
-        if write.flow_run_id in blocked:
+        if isinstance(write, FlowWrite):
+            _plan_flow_write(made, write, rows, blocked)
             continue
         # A task run that starts and ends between two commits is the hot path: microseconds matter here.
-        if isinstance(write, TaskWrite):
-            task_run_id, flow_run_id, change, before, after = write
-            if before is not None and task_run_id not in task_rows:
-                first_rows[task_run_id] = before
-            task_rows[task_run_id] = after
-            moves = change.moves
-            at = moves[-1][2] if moves else _last_time(after)
-            events.append((at, "task_run", flow_run_id, task_run_id, encode(change)))
-        else:
-            _plan_flow_write(made, write, rows, blocked)
+        task_run_id, flow_run_id, change, before, after = write
+        if flow_run_id in blocked:
+            made.refused.setdefault(flow_run_id, blocked[flow_run_id])
+            continue
+        if before is not None and task_run_id not in task_rows:
+            first_rows[task_run_id] = before
+        task_rows[task_run_id] = after
+        moves = change.moves
+        at = moves[-1][2] if moves else _last_time(after)
+        events.append((at, "task_run", flow_run_id, task_run_id, encode(change)))
+    made.refused = blocked | made.refused
     _plan_counts(made, _count(task_rows.values(), first_rows.values()))
     _plan_checks_and_logs(made, batch, blocked)
     return made
@@ -119,18 +120,15 @@ def plan(
 def _blocked(
     batch: Batch, fences: Mapping[bytes, tuple[bytes | None, int]]
 ) -> dict[bytes, str]:
-    """Return the flow runs for which nothing may be written, and why."""
-    created = {
-        write.flow_run_id
-        for write in batch.writes
-        if isinstance(write, FlowWrite) and write.change.created_at is not None
-    }
+    """Return the flow runs for which nothing may be written, and why.
+
+    Creating an unknown one ends that, unless something was refused for it before.
+    """
     blocked: dict[bytes, str] = {}
     for flow_run_id in flow_runs_named(batch):
         stored, given = fences.get(flow_run_id), batch.fences.get(flow_run_id)
         if stored is None:
-            if flow_run_id not in created:
-                blocked[flow_run_id] = UNKNOWN_RUN
+            blocked[flow_run_id] = UNKNOWN_RUN
         elif given is not None and stored != given:
             blocked[flow_run_id] = STALE_FENCE
     return blocked
@@ -144,14 +142,16 @@ def _plan_flow_write(
 ) -> None:
     flow_run_id, change, _ = write
     row = made.flow_rows.get(flow_run_id) or rows.get(flow_run_id)
-    reason = _refusal(row, write)
+    reason = blocked.get(flow_run_id)
+    creates = row is None and change.created_at is not None
+    if reason is None or (creates and flow_run_id not in made.refused):
+        reason = _refusal(row, write)
     if reason is not None:
         made.refused.setdefault(flow_run_id, reason)
-        if row is None:
-            blocked[flow_run_id] = reason
         return
+    blocked.pop(flow_run_id, None)
     row = made.flow_rows[flow_run_id] = fold_flow_run(row, flow_run_id, change)
-    at = change.moves[-1].at if change.moves else row.state_at
+    at = change.moves[-1][2] if change.moves else row.state_at
     made.events.append((at, "flow_run", flow_run_id, None, encode(change)))
 
 
@@ -161,10 +161,10 @@ def _refusal(row: FlowRunRow | None, write: FlowWrite) -> str | None:
     if row is not None and change.created_at is not None:
         return EXISTS
     state = row.state_type if row is not None else "PENDING"
-    for move in change.moves:
-        if not can_move(state, move.type, reopen=write.reopen):
-            return f"it cannot go from {state} to {move.type}"
-        state = move.type
+    for kind, *_ in change.moves:
+        if not can_move(state, kind, reopen=write.reopen):
+            return f"it cannot go from {state} to {kind}"
+        state = kind
     return None
 
 

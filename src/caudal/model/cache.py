@@ -8,15 +8,13 @@ an error is raised and nothing is served from the cache.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from caudal.exceptions import HashError
 from caudal.model.hashing import source_hash, stable_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-P = TypeVar("P", bound="CachePolicy")
 
 
 @dataclass
@@ -41,11 +39,11 @@ class CachePolicy:
         return CacheKeyFnPolicy(cache_key_fn=cache_key_fn)
 
     def configure(
-        self: P,
+        self,
         key_storage: Any = None,
         lock_manager: Any = None,
         isolation_level: Any = None,
-    ) -> P:
+    ) -> Self:
         """Return this policy with other settings; those that are None stay as they are."""
         given = {
             "key_storage": key_storage,
@@ -74,11 +72,8 @@ class CachePolicy:
         Raises:
             HashError: A part of the key cannot be computed.
         """
-        if type(self).parts is CachePolicy.parts:
-            raise NotImplementedError(
-                f"{type(self).__name__} must define compute_key or parts"
-            )
-        return self.key_of(self.parts(task_ctx, inputs, flow_parameters, **kwargs))
+        parts = self._parts(task_ctx, inputs, flow_parameters, **kwargs)
+        return stable_hash(parts) if parts else None
 
     def parts(
         self,
@@ -89,11 +84,13 @@ class CachePolicy:
     ) -> dict[str, str]:
         """Return each part of a call's key by name: ``inputs.x``, ``task_source``; empty when the call is not to be cached.
 
-        The arguments are those of `compute_key`.
+        The arguments are those of `compute_key`. Where a policy defines ``compute_key``, its key is its one part.
 
         Raises:
-            HashError: A part cannot be computed.
+            HashError: A part cannot be computed, whatever the reason.
         """
+        if not self._is_opaque():
+            return self._parts(task_ctx, inputs, flow_parameters, **kwargs)
         try:
             key: Any = self.compute_key(
                 task_ctx=task_ctx,
@@ -101,7 +98,7 @@ class CachePolicy:
                 flow_parameters=flow_parameters,
                 **kwargs,
             )
-        except (HashError, NotImplementedError):
+        except HashError:
             raise
         except Exception as error:
             reason = f"it raised {type(error).__name__}: {error}"
@@ -114,12 +111,25 @@ class CachePolicy:
         return {self._part_name(): key}
 
     def key_of(self, parts: Mapping[str, str]) -> str | None:
-        """Return the key that parts returned by this policy add up to; None when there are none."""
+        """Return the key that parts returned by this policy add up to: the one that `compute_key` returns."""
         if not parts:
             return None
-        if type(self).parts is CachePolicy.parts:  # the one part is the key
+        if self._is_opaque():
             return next(iter(parts.values()))
         return stable_hash(dict(parts))
+
+    def _is_opaque(self) -> bool:
+        return type(self).compute_key is not CachePolicy.compute_key
+
+    def _parts(
+        self,
+        task_ctx: Any,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,
+    ) -> dict[str, str]:
+        """Return the parts of a policy that leaves ``compute_key`` as it is."""
+        raise NotImplementedError(f"{type(self).__name__} must define compute_key")
 
     def _part_name(self) -> str:
         return type(self).__name__
@@ -212,14 +222,13 @@ class CompoundCachePolicy(CachePolicy):
             )
         self.policies = flat
 
-    def parts(
+    def _parts(
         self,
         task_ctx: Any,
         inputs: dict[str, Any],
         flow_parameters: dict[str, Any],
         **kwargs: Any,
     ) -> dict[str, str]:
-        """See `CachePolicy.parts`."""
         merged: dict[str, str] = {}
         for policy in self.policies:
             parts = policy.parts(task_ctx, inputs, flow_parameters, **kwargs)
@@ -249,14 +258,13 @@ class CompoundCachePolicy(CachePolicy):
 class _None(CachePolicy):
     """No caching."""
 
-    def parts(
+    def _parts(
         self,
         task_ctx: Any,  # noqa: ARG002
         inputs: dict[str, Any],  # noqa: ARG002
         flow_parameters: dict[str, Any],  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, str]:
-        """See `CachePolicy.parts`."""
         return {}
 
     def __add__(self, other: CachePolicy) -> CachePolicy:
@@ -267,14 +275,13 @@ class _None(CachePolicy):
 class TaskSource(CachePolicy):
     """The source of the task's function, and of the functions it wraps; not of the functions it calls."""
 
-    def parts(
+    def _parts(
         self,
         task_ctx: Any,
         inputs: dict[str, Any],  # noqa: ARG002
         flow_parameters: dict[str, Any],  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, str]:
-        """See `CachePolicy.parts`."""
         if task_ctx is None:
             return {}
         task = task_ctx.task
@@ -288,14 +295,13 @@ class TaskSource(CachePolicy):
 class FlowParameters(CachePolicy):
     """The parameters of the flow run around the call."""
 
-    def parts(
+    def _parts(
         self,
         task_ctx: Any,  # noqa: ARG002
         inputs: dict[str, Any],  # noqa: ARG002
         flow_parameters: dict[str, Any],
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, str]:
-        """See `CachePolicy.parts`."""
         return {
             f"flow_parameters.{name}": stable_hash(value, name=name)
             for name, value in (flow_parameters or {}).items()
@@ -333,19 +339,21 @@ class Inputs(CachePolicy):
 
     exclude: list[str] = field(default_factory=list[str])
 
-    def parts(
+    def _parts(
         self,
         task_ctx: Any,  # noqa: ARG002
         inputs: dict[str, Any],
         flow_parameters: dict[str, Any],  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, str]:
-        """See `CachePolicy.parts`."""
-        return {
+        if not inputs:
+            return {}
+        parts = {
             f"inputs.{name}": stable_hash(value, name=name)
-            for name, value in (inputs or {}).items()
+            for name, value in inputs.items()
             if name not in self.exclude
         }
+        return parts or {"inputs": "none that count"}
 
     def __sub__(self, other: str) -> CachePolicy:
         _require_name(other)

@@ -85,8 +85,9 @@ class Hasher:
         return id(value) in self._active
 
     def text(self, text: str) -> None:
-        """Add a text: a name or another part of a value's form."""
-        self.update(_str_bytes(text))
+        """Add a word on a value's form: its class, the name of a field. No value writes the same bytes."""
+        data = text.encode("utf-8", "surrogatepass")
+        self.update(b"#" + _length(len(data)) + data)
 
     def part(self, value: object, step: str) -> None:
         """Add a part of a value, reached by a step: ``.name``, ``[0]``."""
@@ -108,9 +109,12 @@ class Hasher:
         self.update(b"[" + _length(len(values)))
         kinds = set(map(type, values))
         if not kinds <= _COLUMNS.keys():
+            self.update(b"e")
             self._each(values, step)
         elif len(values) < _SHORT:
-            self.update(b"".join([_PLAIN[type(value)](value) for value in values]))
+            self.update(
+                b"p" + b"".join([_PLAIN[type(value)](value) for value in values])
+            )
         else:
             self._columns(values, kinds)
 
@@ -124,6 +128,7 @@ class Hasher:
 
     def _columns(self, values: Collection[Any], kinds: set[type]) -> None:
         """Add many plain values: which types follow each other, then all values of each type."""
+        self.update(b"c%d;" % len(kinds))
         if len(kinds) > 1:
             self.update(bytes(map(_MARKS.__getitem__, map(type, values))))
         for kind in sorted(kinds, key=_MARKS.__getitem__):

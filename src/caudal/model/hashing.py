@@ -62,6 +62,9 @@ def _digest(value: Any, name: str, write: Writer) -> str:
     except RecursionError as error:
         reason = "it is nested too deeply"
         raise HashError(name, class_name_of(value), reason) from error
+    except Exception as error:
+        reason = f"hashing it raised {type(error).__name__}: {error}"
+        raise HashError(name, class_name_of(value), reason) from error
     return hasher.hexdigest()
 
 

@@ -87,7 +87,9 @@ def write_named(hasher: Hasher, value: Any) -> None:
     if found is not value:
         raise Unhashable(value, "nothing is known of what identifies it")
     hasher.text(f"named {module}.{name}")
-    hasher.part(getattr(value, "__wrapped__", None), ".__wrapped__")
+    wrapped = getattr(value, "__wrapped__", None)
+    if wrapped is not None:
+        write_source(hasher, wrapped)
 
 
 def write_source(hasher: Hasher, fn: Callable[..., Any]) -> None:

@@ -20,7 +20,7 @@ _CRASHED = StateType.CRASHED.value
 
 
 class Move(NamedTuple):
-    """One transition of a run."""
+    """One transition of a run; read by position, because the hot path makes bare tuples of the same shape."""
 
     #: Kind of the new state, a ``StateType`` value.
     type: str
@@ -190,13 +190,14 @@ def fold_flow_run(row: FlowRunRow | None, run_id: bytes, change: FlowRunChange) 
 
 
 def _move_flow_run(row: FlowRunRow, move: Move) -> None:
-    row.state_type, row.state_name, row.state_at = move.type, move.name, move.at
-    if move.type == _RUNNING:
+    kind, name, at, message = move
+    row.state_type, row.state_name, row.state_at = kind, name, at
+    if kind == _RUNNING:
         row.run_count += 1
         if row.started_at is None:
-            row.started_at = move.at
-    row.ended_at = move.at if is_terminal(move.type) else None
-    row.details = {**row.details, "message": move.message}
+            row.started_at = at
+    row.ended_at = at if is_terminal(kind) else None
+    row.details = {**row.details, "message": message}
 
 
 def count_change(before: TaskRunRow | None, after: TaskRunRow) -> TaskCounts:

@@ -160,7 +160,7 @@ class State(Generic[R]):
         state_details: Ids and times that belong to it.
     """
 
-    __slots__ = ("_details", "_id", "at", "data", "message", "name", "type")
+    __slots__ = ("_details", "_id", "_ids", "at", "data", "message", "name", "type")
 
     def __init__(
         self,
@@ -180,7 +180,18 @@ class State(Generic[R]):
             timestamp.timestamp() if isinstance(timestamp, datetime) else timestamp
         )
         self._details = state_details
+        self._ids: tuple[bytes | None, bytes | None] = (None, None)
         self._id: UUID | None = None
+
+    def of_run(self, task_run_id: bytes | None, flow_run_id: bytes | None) -> State[R]:
+        """Say which run the state is one of, and return the state."""
+        self._ids = task_run_id, flow_run_id
+        return self
+
+    @property
+    def belongs_to_run(self) -> bool:
+        """Whether it is a run's own state, not one that the user's code made."""
+        return self._ids != (None, None)
 
     @property
     def timestamp(self) -> datetime | None:
@@ -191,7 +202,8 @@ class State(Generic[R]):
     def state_details(self) -> StateDetails:
         """Ids and times that belong to the state."""
         if self._details is None:
-            self._details = StateDetails()
+            task_run_id, flow_run_id = (value and UUID(bytes=value) for value in self._ids)
+            self._details = StateDetails(task_run_id=task_run_id, flow_run_id=flow_run_id)
         return self._details
 
     @property

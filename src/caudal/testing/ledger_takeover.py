@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from caudal.exceptions import FlowRunNotResumableError, ObjectNotFound
 from caudal.ledger.port import RunFilter
+from caudal.model.ids import format_id
 from caudal.model.runs import Fence
-from caudal.testing.samples import SampleRun, lease_of, moment, move
+from caudal.testing.samples import SampleRun, lease_of, moment, raised
 
 if TYPE_CHECKING:
     from caudal.ledger.port import Ledger
@@ -118,12 +119,12 @@ class TakeoverConformance:
 
     def test_an_unknown_run_cannot_be_claimed(self, ledger: Ledger) -> None:
         """The error names the id."""
-        try:
-            ledger.claim(urandom(16), urandom(16), moment(), alive)
-        except ObjectNotFound as error:
-            assert error.kind == "flow run"
-        else:
-            raise AssertionError(ledger)
+        unknown = SampleRun()
+        error = raised(
+            ObjectNotFound,
+            lambda: ledger.claim(unknown.id, unknown.owner, moment(), alive),
+        )
+        assert (error.kind, error.name) == ("flow run", format_id(unknown.id))
 
     def test_one_of_many_claims_succeeds(self, ledger: Ledger) -> None:
         """Of eight processes that claim a run at the same moment, one gets it."""
@@ -172,8 +173,8 @@ class TakeoverConformance:
         """Several processes that sweep at the same moment divide the work."""
         runs = {SampleRun().start(ledger).id for _ in range(5)}
         with ThreadPoolExecutor(4) as pool:
-            swept = pool.map(lambda _: ledger.sweep(LATER, dead), range(4))
-            closed = [row.id for rows in swept for row in rows]
+            sweeps = [pool.submit(ledger.sweep, LATER, dead) for _ in range(4)]
+            closed = [row.id for sweep in sweeps for row in sweep.result()]
         assert sorted(runs) == sorted(closed)
         assert len(ledger.events()) == 2 * len(runs)
 
@@ -207,7 +208,10 @@ class TakeoverConformance:
 
     def test_a_sweep_deletes_leases_that_nobody_needs(self, ledger: Ledger) -> None:
         """Expired leases go unless an open run names them, live ones stay."""
-        paused, idle, live = SampleRun().start(ledger, "PAUSED"), *map(urandom, (16, 16))
+        paused, idle, live = (
+            SampleRun().start(ledger, "PAUSED"),
+            *map(urandom, (16, 16)),
+        )
         ledger.renew(lease_of(paused.owner, moment()))
         ledger.renew(lease_of(idle, moment()))
         ledger.renew(lease_of(live, LATER))
@@ -222,7 +226,7 @@ class TakeoverConformance:
         batch = run.batch(run.change("COMPLETED"))
         batch.fences[run.id] = Fence(row.owner or b"", row.attempt)
         assert not ledger.commit(batch).refused
-        assert move("RUNNING").name == row.state_name
+        assert row.state_name == "Running"
 
     def _claim(self, ledger: Ledger, run: SampleRun) -> FlowRunRow:
         owner = urandom(16)
@@ -233,11 +237,10 @@ class TakeoverConformance:
 
     def _assert_not_claimable(self, ledger: Ledger, run: SampleRun) -> None:
         before, seq = ledger.flow_run(run.id), len(ledger.events())
-        try:
-            ledger.claim(run.id, urandom(16), moment(), alive)
-        except FlowRunNotResumableError as error:
-            assert error.flow_run == run.name
-        else:
-            raise AssertionError(run)
+        error = raised(
+            FlowRunNotResumableError,
+            lambda: ledger.claim(run.id, urandom(16), moment(), alive),
+        )
+        assert error.flow_run == run.name
         assert before == ledger.flow_run(run.id)
         assert not ledger.events(since=seq)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from caudal.ledger.port import Batch, FlowWrite, RunFilter, TaskWrite
+from caudal.ledger.port import Batch, RunFilter, TaskWrite
 from caudal.model.runs import (
     Fence,
-    FlowRunChange,
     LogRow,
     Move,
     TaskRunChange,
@@ -21,6 +20,7 @@ from caudal.testing.samples import (
     SampleRun,
     moment,
     move,
+    raised,
     sample_check,
     sample_result,
 )
@@ -67,7 +67,7 @@ class BatchConformance:
         ledger.commit(run.batch(write))
         row = ledger.flow_run(run.id)
         assert row is not None
-        started_at = write.change.moves[0].at
+        started_at = write.change.moves[0][2]
         assert (row.id, row.name, row.flow_name) == (run.id, run.name, run.flow_name)
         assert (row.state_type, row.state_name) == ("RUNNING", "Running")
         assert (row.created_at, row.started_at) == (run.created_at, started_at)
@@ -83,13 +83,10 @@ class BatchConformance:
     def test_a_batch_that_cannot_be_read_writes_nothing(self, ledger: Ledger) -> None:
         """An error in the last write leaves out the first one too."""
         run = SampleRun()
-        nowhere = FlowWrite(run.id, FlowRunChange([Move("NOWHERE", "Nowhere", START)]))
-        try:
-            ledger.commit(run.batch(run.creation(), run.task("COMPLETED"), nowhere))
-        except ValueError:
-            pass
-        else:
-            raise AssertionError(nowhere)
+        nowhere = run.change()
+        nowhere.change.moves = [Move("NOWHERE", "Nowhere", START)]
+        batch = run.batch(run.creation(), run.task("COMPLETED"), nowhere)
+        raised(ValueError, lambda: ledger.commit(batch))
         assert not ledger.events()
         assert ledger.flow_run(run.id) is None
         run.start(ledger)
@@ -157,6 +154,9 @@ class BatchConformance:
         batch = Batch()
         batch.writes.append(run.task("COMPLETED"))
         assert ledger.commit(batch).refused.keys() == {run.id}
+        early = run.batch(run.task("COMPLETED"), run.creation("RUNNING"))
+        assert ledger.commit(early).refused.keys() == {run.id}
+        assert ledger.flow_run(run.id) is None
         assert [row.id for row in ledger.task_runs(RunFilter())] == list(
             known.task_rows
         )

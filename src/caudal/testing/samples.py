@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 from os import urandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from caudal.ledger.port import Batch, CheckWrite, FlowWrite, TaskWrite
 from caudal.model.checks import CheckResult, CheckStatus, Severity
@@ -22,7 +22,11 @@ from caudal.model.runs import (
 from caudal.model.states import NAMES, StateType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from caudal.ledger.port import Ledger
+
+E = TypeVar("E", bound=Exception)
 
 #: When sample runs begin, in seconds since the epoch, UTC; each next moment is a second later.
 START = 1_700_000_000.0
@@ -64,7 +68,7 @@ class SampleRun:
 
     def creation(self, *kinds: str, **facts: Any) -> FlowWrite:
         """Return the change that creates the flow run and takes it through states; facts are fields of the change."""
-        given = {
+        given: dict[str, Any] = {
             "name": self.name,
             "flow_name": self.flow_name,
             "created_at": self.created_at,
@@ -146,3 +150,12 @@ def sample_result(key: str, value: bytes = b"{}") -> StoredResult:
     return StoredResult(
         key, "json", "builtins.dict", "0" * 64, len(value), value, None, START
     )
+
+
+def raised(kind: type[E], call: Callable[[], object]) -> E:
+    """Return the error that a call raises; it is a failure when it raises none."""
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError(f"{kind.__name__} was not raised")

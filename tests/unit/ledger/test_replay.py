@@ -54,8 +54,8 @@ class Change(NamedTuple):
 
     run: bytes
     kinds: list[str]
-    reopen: bool
-    details: dict[str, Any] | None
+    details: dict[str, Any] | None = None
+    reopen: bool = False
 
 
 class Task(NamedTuple):
@@ -63,7 +63,7 @@ class Task(NamedTuple):
 
     task: bytes
     kinds: list[str]
-    details: dict[str, Any] | None
+    details: dict[str, Any] | None = None
 
 
 class Check(NamedTuple):
@@ -97,7 +97,7 @@ owners = st.sampled_from(OWNERS)
 some_kinds = st.lists(kinds, max_size=3)
 items = st.one_of(
     st.builds(Create, runs, some_kinds, owners),
-    st.builds(Change, runs, some_kinds, st.booleans(), facts),
+    st.builds(Change, runs, some_kinds, facts, st.booleans()),
     st.builds(Task, st.sampled_from(TASKS), some_kinds, facts),
     st.builds(Check, runs),
 )
@@ -143,7 +143,7 @@ class Driver:
                         owner=owner.hex(), attempt=1,
                     )  # fmt: skip
                     batch.writes.append(FlowWrite(run, change))
-                case Change(run, moves, reopen, details):
+                case Change(run, moves, details, reopen):
                     change = FlowRunChange(self.moves(moves), details=details)
                     batch.writes.append(FlowWrite(run, change, reopen))
                 case Task():
@@ -221,8 +221,8 @@ def test_a_refused_write_leaves_no_event() -> None:
     driver = Driver(MemoryLedger())
     driver.do(Write([Create(RUNS[0], ["COMPLETED"], OWNERS[0])], {}))
     stale = {RUNS[0]: (OWNERS[1], 1)}
-    items = [Change(RUNS[0], [], False, None), Task(TASKS[0], [], None), Check(RUNS[0])]
+    items = [Change(RUNS[0], []), Task(TASKS[0], []), Check(RUNS[0])]
     driver.do(Write(items, stale))
-    driver.do(Write([Change(RUNS[0], ["RUNNING"], False, None)], {}))
+    driver.do(Write([Change(RUNS[0], ["RUNNING"])], {}))
     assert len(driver.ledger.events()) == 1
     assert_rows_equal_replay(driver.ledger)
