@@ -27,7 +27,7 @@ check: .venv/.dev ## The same: format, lint, types, imports, dependencies, spell
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry src
 	$(BIN)/codespell
 	$(BIN)/pytest

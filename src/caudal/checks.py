@@ -34,7 +34,9 @@ def record_checks(results: Iterable[CheckResult]) -> None:
     task_run_id = None if run is scope else cast("LiveTask", run).id
     logger = run_logger(run)
     for result in results:
-        scope.journal.put(_CheckItem(CheckWrite(timestamp(), result, scope.id, task_run_id)))
+        scope.journal.put(
+            _CheckItem(CheckWrite(timestamp(), result, scope.id, task_run_id))
+        )
         fields = {
             "asset": result.asset,
             "check": result.check,
@@ -43,13 +45,24 @@ def record_checks(results: Iterable[CheckResult]) -> None:
             "failed_rows": result.failed_rows,
             "total_rows": result.total_rows,
         }
-        logger.log(_level(result), "check %s on %s: %s", result.check, result.asset, result.message or result.status, extra=fields)
+        logger.log(
+            _level(result),
+            "check %s on %s: %s",
+            result.check,
+            result.asset,
+            result.message or result.status,
+            extra=fields,
+        )
 
 
 def _level(result: CheckResult) -> int:
     if result.status in {"pass", "skipped"}:
         return logging.INFO
-    return logging.ERROR if result.severity == "error" or result.status == "error" else logging.WARNING
+    return (
+        logging.ERROR
+        if result.severity == "error" or result.status == "error"
+        else logging.WARNING
+    )
 
 
 class _CheckItem:

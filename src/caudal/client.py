@@ -112,11 +112,18 @@ class SyncClient:
         self._settle()
         owner = None if flow_run_id is None else self.find_flow_run(flow_run_id).id
         where = RunFilter(state_types, state_names, of=task_name, flow_run_id=owner)
-        rows = self._engine.ledger.task_runs(where, limit=min(limit, MAX_LIMIT), after=after.bytes if after else None)
+        rows = self._engine.ledger.task_runs(
+            where, limit=min(limit, MAX_LIMIT), after=after.bytes if after else None
+        )
         return [task_run_view(row) for row in rows]
 
     def read_logs(
-        self, *, flow_run_id: UUID | None = None, task_run_id: UUID | None = None, since: int = 0, limit: int = 1000
+        self,
+        *,
+        flow_run_id: UUID | None = None,
+        task_run_id: UUID | None = None,
+        since: int = 0,
+        limit: int = 1000,
     ) -> list[tuple[int, LogRow]]:
         """Return log lines with their position, in order.
 
@@ -140,7 +147,10 @@ class SyncClient:
         """Return the check results that a flow run recorded, in order."""
         self._settle()
         row = self.find_flow_run(flow_run_id)
-        return [write.result for write in self._engine.ledger.checks(row.id, limit=MAX_LIMIT)]
+        return [
+            write.result
+            for write in self._engine.ledger.checks(row.id, limit=MAX_LIMIT)
+        ]
 
     def find_flow_run(self, given: UUID | str) -> FlowRunRow:
         """Return a flow run's row by its id, the start of its id, or its name; see `read_flow_run`."""

@@ -308,7 +308,10 @@ class ObjectNotFound(CaudalError):
         self.kind, self.name = kind, name
 
     def __str__(self) -> str:
-        command = {"flow run": "caudal flow-run ls", "task run": "caudal task-run ls"}.get(self.kind)
+        command = {
+            "flow run": "caudal flow-run ls",
+            "task run": "caudal task-run ls",
+        }.get(self.kind)
         hint = f" `{command}` lists what is there." if command else ""
         return f"there is no {self.kind} {self.name!r}.{hint}"
 
@@ -370,7 +373,9 @@ class StorageError(CaudalError):
         advice: What to do.
     """
 
-    def __init__(self, action: str, key: str, location: str, reason: str, advice: str) -> None:
+    def __init__(
+        self, action: str, key: str, location: str, reason: str, advice: str
+    ) -> None:
         super().__init__(action, key, location, reason, advice)
         self.action, self.key, self.location = action, key, location
         self.reason, self.advice = reason, advice

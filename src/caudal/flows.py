@@ -70,7 +70,9 @@ class Flow(Generic[P, R]):
                 settings.flows_default_retries if retries is None else retries,
                 settings.flows_default_retry_delay_seconds if delay is None else delay,
             ),
-            timeout=None if given["timeout_seconds"] is None else float(given["timeout_seconds"]),
+            timeout=None
+            if given["timeout_seconds"] is None
+            else float(given["timeout_seconds"]),
             persist=given["persist_result"],
             serializer=given["result_serializer"],
             log_prints=given["log_prints"],
@@ -80,7 +82,9 @@ class Flow(Generic[P, R]):
             unbind=self._binder.unbind,
             entrypoint=_entrypoint(self.fn),
             runner=runner() if isinstance(runner, type) else runner,
-            validate=Validator(self.fn, self.name) if given["validate_parameters"] else None,
+            validate=Validator(self.fn, self.name)
+            if given["validate_parameters"]
+            else None,
         )
         return spec
 
@@ -91,8 +95,16 @@ class Flow(Generic[P, R]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
-    def __call__(self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any) -> Any: ...
-    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def __call__(
+        self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any
+    ) -> Any: ...
+    def __call__(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """Run the flow here and return its result; a coroutine function's flow returns an awaitable.
 
         When it returns, everything about the run is durable.
@@ -152,7 +164,9 @@ class Flow(Generic[P, R]):
         """Return the flow bound to an instance, so that methods can be flows."""
         if instance is None:
             return self
-        bound = Flow(self.fn.__get__(instance, owner), **{**self._options, "name": self.name})
+        bound = Flow(
+            self.fn.__get__(instance, owner), **{**self._options, "name": self.name}
+        )
         bound.spec.hooks = self.spec.hooks
         return bound
 

@@ -92,7 +92,9 @@ class FutureList(list["Future[R]"], Generic[R]):
         """Wait until all runs have ended, or for a time in seconds."""
         wait(self, timeout=timeout)
 
-    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> list[R]:  # noqa: FBT001, FBT002 - Prefect's signature
+    def result(
+        self, timeout: float | None = None, raise_on_failure: bool = True
+    ) -> list[R]:  # noqa: FBT001, FBT002 - Prefect's signature
         """Wait for all results and return them in order.
 
         Args:
@@ -113,7 +115,9 @@ class DoneAndNotDoneFutures(NamedTuple, Generic[R]):
     not_done: set[Future[R]]
 
 
-def wait(futures: Iterable[Future[R]], timeout: float | None = None) -> DoneAndNotDoneFutures[R]:
+def wait(
+    futures: Iterable[Future[R]], timeout: float | None = None
+) -> DoneAndNotDoneFutures[R]:
     """Wait until all runs have ended, or for a time.
 
     Args:
@@ -128,7 +132,9 @@ def wait(futures: Iterable[Future[R]], timeout: float | None = None) -> DoneAndN
     return DoneAndNotDoneFutures(done, set(given) - done)
 
 
-def as_completed(futures: Iterable[Future[R]], timeout: float | None = None) -> Generator[Future[R]]:
+def as_completed(
+    futures: Iterable[Future[R]], timeout: float | None = None
+) -> Generator[Future[R]]:
     """Yield futures as their runs end.
 
     Args:

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-def hook_lists(given: dict[str, Any], moments: Iterable[str]) -> dict[str, tuple[Callable[..., Any], ...]]:
+def hook_lists(
+    given: dict[str, Any], moments: Iterable[str]
+) -> dict[str, tuple[Callable[..., Any], ...]]:
     """Return hooks by the moment they run at.
 
     Args:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from caudal.flows import Flow
 
 
-def resume_flow_run(flow: Flow[..., Any], given: UUID | str, parameters: dict[str, Any] | None = None) -> Any:
+def resume_flow_run(
+    flow: Flow[..., Any], given: UUID | str, parameters: dict[str, Any] | None = None
+) -> Any:
     """Run a flow again as a new attempt at an earlier run, and return its last state.
 
     Task runs of the earlier attempt whose results were stored (``persist_result=True``) return them; the
@@ -35,7 +37,8 @@ def resume_flow_run(flow: Flow[..., Any], given: UUID | str, parameters: dict[st
     row = get_client(sync_client=True).find_flow_run(given)
     if row.flow_name != flow.name:
         raise FlowRunNotResumableError(
-            row.name, f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow."
+            row.name,
+            f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow.",
         )
     claimed = engine.claim(row.id)
     used = dict(row.parameters) if parameters is None else parameters

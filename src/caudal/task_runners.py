@@ -50,7 +50,10 @@ class TaskRunner:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -59,7 +62,9 @@ class TaskRunner:
 
     def __eq__(self, other: object) -> bool:
         """Compare kind and options."""
-        return type(self) is type(other) and self.max_workers == getattr(other, "max_workers", None)
+        return type(self) is type(other) and self.max_workers == getattr(
+            other, "max_workers", None
+        )
 
     __hash__ = object.__hash__
 
@@ -78,7 +83,10 @@ class ThreadPoolTaskRunner(TaskRunner):
     def _make(self) -> Runner:
         from caudal.runners.local import LocalRunner  # noqa: PLC0415
 
-        limit = self.max_workers or get_current_settings().tasks_runner_thread_pool_max_workers
+        limit = (
+            self.max_workers
+            or get_current_settings().tasks_runner_thread_pool_max_workers
+        )
         return LocalRunner(limit)
 
 
@@ -98,5 +106,8 @@ class ProcessPoolTaskRunner(TaskRunner):
     def _make(self) -> Runner:
         from caudal.runners.processes import ProcessRunner  # noqa: PLC0415 - needs cloudpickle
 
-        limit = self.max_workers or get_current_settings().tasks_runner_process_pool_max_workers
+        limit = (
+            self.max_workers
+            or get_current_settings().tasks_runner_process_pool_max_workers
+        )
         return ProcessRunner(limit or len(os.sched_getaffinity(0)))

@@ -88,7 +88,9 @@ class Task(Generic[P, R]):
                 settings.tasks_default_retry_delay_seconds if delay is None else delay,
                 given["retry_jitter_factor"],
             ),
-            timeout=None if given["timeout_seconds"] is None else float(given["timeout_seconds"]),
+            timeout=None
+            if given["timeout_seconds"] is None
+            else float(given["timeout_seconds"]),
             persist=_persists(given),
             serializer=given["result_serializer"],
             log_prints=given["log_prints"],
@@ -113,8 +115,16 @@ class Task(Generic[P, R]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
-    def __call__(self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any) -> Any: ...
-    def __call__(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def __call__(
+        self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any
+    ) -> Any: ...
+    def __call__(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """Run the task here and return its result; a coroutine function's task returns an awaitable.
 
         Args:
@@ -129,19 +139,40 @@ class Task(Generic[P, R]):
         """
         self._binder.fits(args, kwargs)
         if self.spec.is_async:
-            return self._acall(args, kwargs, return_state=return_state, wait_for=wait_for)
+            return self._acall(
+                args, kwargs, return_state=return_state, wait_for=wait_for
+            )
         run = call_task(self.spec, args, kwargs, wait_for)
         return run.state() if return_state else run.outcome()
 
-    async def _acall(self, args: tuple[Any, ...], kwargs: dict[str, Any], *, return_state: bool, wait_for: Any) -> Any:
+    async def _acall(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        return_state: bool,
+        wait_for: Any,
+    ) -> Any:
         run = await acall_task(self.spec, args, kwargs, wait_for)
         return run.state() if return_state else run.outcome()
 
     @overload
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
     @overload
-    def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Future[R]: ...
-    def submit(self, *args: Any, return_state: bool = False, wait_for: Any = None, **kwargs: Any) -> Any:
+    def submit(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Future[R]: ...
+    def submit(
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """Hand the task to the flow's task runner and return a future of its result at once.
 
         Args:
@@ -158,7 +189,12 @@ class Task(Generic[P, R]):
         return future
 
     def map(
-        self, *args: Any, return_state: bool = False, wait_for: Any = None, deferred: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        return_state: bool = False,
+        wait_for: Any = None,
+        deferred: bool = False,
+        **kwargs: Any,
     ) -> FutureList[R]:
         """Submit the task once for each item of the iterable arguments, which have one length.
 
@@ -178,7 +214,10 @@ class Task(Generic[P, R]):
         spec = self.spec
         positional = len(args)
         futures: FutureList[R] = FutureList()
-        by_place, by_name = columns[:positional], list(zip(names[positional:], columns[positional:], strict=True))
+        by_place, by_name = (
+            columns[:positional],
+            list(zip(names[positional:], columns[positional:], strict=True)),
+        )
         for index in range(count):
             values = tuple([column(index) for column in by_place])
             named = {name: column(index) for name, column in by_name}
@@ -193,7 +232,10 @@ class Task(Generic[P, R]):
     ) -> tuple[list[str], list[Callable[[int], Any]], int]:
         """Return for each argument its name and a function from index to value, and the number of calls."""
         bound = list(self._binder.signature.parameters)
-        names = [bound[place] if place < len(bound) else f"argument {place}" for place in range(len(args))]
+        names = [
+            bound[place] if place < len(bound) else f"argument {place}"
+            for place in range(len(args))
+        ]
         names += list(kwargs)
         self._binder.fits(args, kwargs)
         columns: list[Callable[[int], Any]] = []
@@ -201,7 +243,9 @@ class Task(Generic[P, R]):
         for name, value in zip(names, (*args, *kwargs.values()), strict=True):
             items = _items(value)
             if items is None:
-                columns.append(_same(value.value if isinstance(value, unmapped) else value))
+                columns.append(
+                    _same(value.value if isinstance(value, unmapped) else value)
+                )
             else:
                 lengths[name] = len(items)
                 columns.append(items.__getitem__)
@@ -241,7 +285,9 @@ class Task(Generic[P, R]):
         """Return the task bound to an instance, so that methods can be tasks."""
         if instance is None:
             return self
-        bound = Task(self.fn.__get__(instance, owner), **{**self._options, "name": self.name})
+        bound = Task(
+            self.fn.__get__(instance, owner), **{**self._options, "name": self.name}
+        )
         bound.spec.hooks = self.spec.hooks
         return bound
 
@@ -262,7 +308,9 @@ def _by_value(task: Task[Any, Any]) -> tuple[Any, dict[str, Any]] | None:
     return task.fn, task._options  # noqa: SLF001 - its own class
 
 
-def _load_task(module: str, qualname: str, value: tuple[Any, dict[str, Any]] | None) -> Any:
+def _load_task(
+    module: str, qualname: str, value: tuple[Any, dict[str, Any]] | None
+) -> Any:
     if value is not None:
         return Task(value[0], **value[1])
     found: Any = importlib.import_module(module)
@@ -359,7 +407,10 @@ def task(
     cache_expiration: timedelta | None = None,
     task_run_name: str | Callable[..., str] | None = None,
     retries: int | None = None,
-    retry_delay_seconds: float | list[float] | Callable[[int], list[float]] | None = None,
+    retry_delay_seconds: float
+    | list[float]
+    | Callable[[int], list[float]]
+    | None = None,
     retry_jitter_factor: float | None = None,
     persist_result: bool | None = None,
     result_storage_key: str | None = None,

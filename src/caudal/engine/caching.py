@@ -33,7 +33,9 @@ class Kept:
 
     __slots__ = ("recorded", "stored", "value")
 
-    def __init__(self, stored: StoredResult, value: Any, recorded: TaskRunRow | None) -> None:
+    def __init__(
+        self, stored: StoredResult, value: Any, recorded: TaskRunRow | None
+    ) -> None:
         self.stored, self.value, self.recorded = stored, value, recorded
 
 
@@ -49,7 +51,9 @@ class Keeping:
     def __init__(self, run: LiveTask) -> None:
         self._run = run
         #: Whether the result is stored.
-        self.persists = run.scope.persist if run.spec.persist is None else run.spec.persist
+        self.persists = (
+            run.scope.persist if run.spec.persist is None else run.spec.persist
+        )
         self._key: str | None = None
         self._hash: str | None = None
 
@@ -60,7 +64,11 @@ class Keeping:
         run = self._run
         self._key = self._cache_key()
         refresh = run.spec.refresh_cache
-        if refresh if refresh is not None else run.scope.engine.settings.tasks_refresh_cache:
+        if (
+            refresh
+            if refresh is not None
+            else run.scope.engine.settings.tasks_refresh_cache
+        ):
             return None
         recorded = run.scope.recorded.get(run.path)
         if recorded is not None:
@@ -123,10 +131,14 @@ class Keeping:
         if self._key is not None:
             same = details.get("cache_key") == self._key
         else:
-            same = details.get("inputs_hash") is not None and details["inputs_hash"] == self._inputs_hash()
+            same = (
+                details.get("inputs_hash") is not None
+                and details["inputs_hash"] == self._inputs_hash()
+            )
         if not same:
             task_logger(self._run).warning(
-                "%s completed in an earlier attempt, but with other inputs or other code; it is run again", row.name
+                "%s completed in an earlier attempt, but with other inputs or other code; it is run again",
+                row.name,
             )
             return None
         return self._read(result_key, row)
@@ -139,7 +151,9 @@ class Keeping:
         try:
             return Kept(stored, results.read(stored), recorded)
         except (MissingResult, ResultCorruptedError) as error:
-            task_logger(self._run).warning("a kept result cannot be used, the task is run again: %s", error)
+            task_logger(self._run).warning(
+                "a kept result cannot be used, the task is run again: %s", error
+            )
             return None
 
     def _cache_key(self) -> str | None:
@@ -151,7 +165,9 @@ class Keeping:
         policy = DEFAULT if spec.cache_policy is None else spec.cache_policy
         try:
             key = policy.compute_key(
-                run.scope.engine.view_for_cache(run), self._inputs(), run.scope.parameters
+                run.scope.engine.view_for_cache(run),
+                self._inputs(),
+                run.scope.parameters,
             )
         except Exception as error:  # noqa: BLE001 - keys may come from the user's function
             task_logger(run).warning("the result cannot be cached: %s", error)
@@ -167,7 +183,9 @@ class Keeping:
             try:
                 self._hash = stable_hash(self._inputs())
             except CaudalError as error:
-                task_logger(self._run).debug("the inputs cannot be compared when the run is resumed: %s", error)
+                task_logger(self._run).debug(
+                    "the inputs cannot be compared when the run is resumed: %s", error
+                )
         return self._hash
 
     def _inputs(self) -> dict[str, Any]:

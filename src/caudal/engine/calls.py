@@ -32,21 +32,27 @@ if TYPE_CHECKING:
 _BACKLOG = 20_000
 
 
-def call_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None) -> LiveTask:
+def call_task(
+    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None
+) -> LiveTask:
     """Run a task in this thread and return its run, done."""
     run = make_task_run(spec, args, kwargs, wait_for)
     run_sync(task_program(run, run.scope.engine.local))
     return run
 
 
-async def acall_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None) -> LiveTask:
+async def acall_task(
+    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None
+) -> LiveTask:
     """Run a task on the running event loop and return its run, done."""
     run = make_task_run(spec, args, kwargs, wait_for)
     await run_async(task_program(run, run.scope.engine.local))
     return run
 
 
-def submit_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None) -> LiveTask:
+def submit_task(
+    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None
+) -> LiveTask:
     """Hand a task to its flow's runner and return its run, which starts when its inputs are there."""
     run = make_task_run(spec, args, kwargs, wait_for)
     scope = run.scope
@@ -59,7 +65,9 @@ def submit_task(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], w
     return run
 
 
-def make_task_run(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any) -> LiveTask:
+def make_task_run(
+    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any
+) -> LiveTask:
     """Return a new task run, pending, in the run that is in charge here.
 
     Raises:
@@ -88,7 +96,9 @@ def make_task_run(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any],
     return run
 
 
-def _connect(run: LiveTask, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any) -> None:
+def _connect(
+    run: LiveTask, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any
+) -> None:
     """Find the runs that the new run takes its inputs from."""
     scope = run.scope
     values = [value for value in args if value.__class__ not in ATOMS]
@@ -152,11 +162,15 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
     if parent is not None:
         details["path"] = _child_path(parent, spec)
     recorded = {name: jsonable(value) for name, value in parameters.items()}
-    scope.create({name: value for name, value in details.items() if value is not None}, recorded)
+    scope.create(
+        {name: value for name, value in details.items() if value is not None}, recorded
+    )
     return scope
 
 
-def resume_flow_run(spec: FlowSpec, row: FlowRunRow, parameters: dict[str, Any], engine: Engine) -> FlowScope:
+def resume_flow_run(
+    spec: FlowSpec, row: FlowRunRow, parameters: dict[str, Any], engine: Engine
+) -> FlowScope:
     """Return the scope of a flow run that this process has claimed, with what it did before.
 
     Args:
@@ -187,9 +201,15 @@ def _open(scope: FlowScope) -> None:
     engine, spec = scope.engine, scope.spec
     assert spec is not None, "only flows are opened"
     settings = engine.settings
-    scope.persist = _first(spec.persist, scope.parent and scope.parent.scope.persist, settings.results_persist_by_default)
+    scope.persist = _first(
+        spec.persist,
+        scope.parent and scope.parent.scope.persist,
+        settings.results_persist_by_default,
+    )
     scope.log_prints = _first(
-        spec.log_prints, scope.parent and scope.parent.scope.log_prints, settings.logging_log_prints
+        spec.log_prints,
+        scope.parent and scope.parent.scope.log_prints,
+        settings.logging_log_prints,
     )
     _prepare(engine)
     capture_prints()

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from caudal.engine.live_task import LiveTask
 
 #: The innermost run whose code executes here: a task run, a flow run, or None outside of runs.
-current: ContextVar[LiveTask | FlowScope | None] = ContextVar("caudal_run", default=None)
+current: ContextVar[LiveTask | FlowScope | None] = ContextVar(
+    "caudal_run", default=None
+)
 
 #: Tags added by ``with tags(...)``.
 added_tags: ContextVar[frozenset[str]] = ContextVar("caudal_tags", default=frozenset())

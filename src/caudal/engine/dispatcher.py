@@ -117,7 +117,9 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - programs end their runs; what escapes is a stop or a defect
             self._executing.pop(run, None)
             if not run.done:
-                run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
+                run.finish(
+                    "CRASHED", "Crashed", error, f"{type(error).__name__}: {error}"
+                )
             self._finished()
             return
         self._executing.pop(run, None)
@@ -125,7 +127,9 @@ class Dispatcher:
             self._finished()
             return
         self._release()
-        self._engine.timers.after(0 if self._scope.stopping else pause, lambda: self._start(run))
+        self._engine.timers.after(
+            0 if self._scope.stopping else pause, lambda: self._start(run)
+        )
 
     async def _drive_async(self, run: LiveTask) -> None:
         program = run.program
@@ -134,7 +138,9 @@ class Dispatcher:
             await run_async(program)
         except BaseException as error:  # noqa: BLE001 - see drive
             if not run.done:
-                run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
+                run.finish(
+                    "CRASHED", "Crashed", error, f"{type(error).__name__}: {error}"
+                )
         self._finished()
 
     def _release(self) -> None:

@@ -93,7 +93,9 @@ class Engine:
 
     def register(self, scope: FlowScope) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on."""
-        assert scope.id is not None, "the scope of tasks outside flows is not registered"
+        assert scope.id is not None, (
+            "the scope of tasks outside flows is not registered"
+        )
         self._scopes[scope.id] = scope
         if not self._leased:
             self._leased = True
@@ -173,7 +175,9 @@ class CacheContext:
         self.task = run.spec.decorated
         self.parameters: dict[str, Any] = run.spec.bind(run.args, run.kwargs)
         self.task_run: TaskRun = _task_view(run)
-        self.flow_run: FlowRun | None = None if run.scope.id is None else _flow_view(run.scope)
+        self.flow_run: FlowRun | None = (
+            None if run.scope.id is None else _flow_view(run.scope)
+        )
 
 
 def _flow_view(scope: FlowScope) -> FlowRun:

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 #: Seconds that interrupted tasks get to end before the flow run is closed without them.
 GRACE_SECONDS = 5.0
 
-_MOMENTS = {"COMPLETED": "completion", "FAILED": "failure", "CANCELLED": "cancellation", "CRASHED": "crashed"}
+_MOMENTS = {
+    "COMPLETED": "completion",
+    "FAILED": "failure",
+    "CANCELLED": "cancellation",
+    "CRASHED": "crashed",
+}
 
 
 def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
@@ -47,7 +52,14 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         state = yield from _attempts(scope)
         yield from _close(scope, state)
     except ParameterError as error:
-        yield from _close(scope, State("FAILED", message=f"Validation of flow parameters failed: {error}", data=error))
+        yield from _close(
+            scope,
+            State(
+                "FAILED",
+                message=f"Validation of flow parameters failed: {error}",
+                data=error,
+            ),
+        )
         raise
     except LeaseLostError:
         scope.dispatcher.stop()
@@ -80,10 +92,17 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         scope.check()
         scope.move("RUNNING", "Retrying" if failures else "Running")
         if scope.parent is None or failures == 0:
-            flow_logger(scope).info("Beginning flow run %r for flow %r", scope.name, spec.name)
+            flow_logger(scope).info(
+                "Beginning flow run %r for flow %r", scope.name, spec.name
+            )
         yield from _hooks(scope, "running")
         state = yield from _attempt(scope)
-        if not state.is_failed() or retry is None or failures >= retry.retries or scope.stopping is not None:
+        if (
+            not state.is_failed()
+            or retry is None
+            or failures >= retry.retries
+            or scope.stopping is not None
+        ):
             return state
         failures += 1
         delay = retry.delay(failures, scope.engine.random)
@@ -114,13 +133,22 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         scope.dispatcher.stop()
         yield Until(scope.dispatcher.when_drained)
         scope.stopping = None
-        return State("FAILED", "TimedOut", f"Flow run exceeded timeout of {error.seconds:g} second(s)", error)
+        return State(
+            "FAILED",
+            "TimedOut",
+            f"Flow run exceeded timeout of {error.seconds:g} second(s)",
+            error,
+        )
     except (LeaseLostError, LedgerError):
         raise
     except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
         if scope.dispatcher.open:
             yield Until(scope.dispatcher.when_drained)
-        return State("FAILED", message=f"Flow run encountered an exception: {describe(error)}", data=error)
+        return State(
+            "FAILED",
+            message=f"Flow run encountered an exception: {describe(error)}",
+            data=error,
+        )
 
 
 def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]:
@@ -132,7 +160,9 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
             stored = yield Io(_store, scope, state.data, key)
             details["result_key"] = stored.key
         except (SerializationError, StorageError) as error:
-            state = State("FAILED", message=f"The result could not be stored: {error}", data=error)
+            state = State(
+                "FAILED", message=f"The result could not be stored: {error}", data=error
+            )
     if isinstance(state.data, BaseException) and not state.is_completed():
         details["error"] = error_details(state.data)
     if scope.restored:
@@ -158,22 +188,37 @@ def _log_end(scope: FlowScope, state: State[Any]) -> None:
         logger.error("Finished in state %s", state)
 
 
-def _interrupted(scope: FlowScope, error: BaseException) -> Generator[Command, Any, None]:
+def _interrupted(
+    scope: FlowScope, error: BaseException
+) -> Generator[Command, Any, None]:
     """Record that the run was ended from outside its code, after its tasks were told."""
-    cancelled = isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError"
-    reason = "the flow run was interrupted" if cancelled else f"the flow run was ended by {describe(error)}"
+    cancelled = (
+        isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError"
+    )
+    reason = (
+        "the flow run was interrupted"
+        if cancelled
+        else f"the flow run was ended by {describe(error)}"
+    )
     scope.stopping = reason
     scope.dispatcher.stop()
     yield Io(_wait_for_tasks, scope)
     if is_terminal(scope.type) or scope.lost is not None:
         return
     kind, name = ("CANCELLED", "Cancelled") if cancelled else ("CRASHED", "Crashed")
-    scope.move(kind, name, reason[0].upper() + reason[1:] + ".", {"error": error_details(error)})
+    scope.move(
+        kind,
+        name,
+        reason[0].upper() + reason[1:] + ".",
+        {"error": error_details(error)},
+    )
     flow_logger(scope).error("Finished in state %s", scope.state())
     try:
         yield Durable(scope.journal)
     except LedgerError as failure:
-        flow_logger(scope).error("the end of the run could not be recorded: %s", failure)  # noqa: TRY400 - the interrupt goes on
+        flow_logger(scope).error(
+            "the end of the run could not be recorded: %s", failure
+        )  # noqa: TRY400 - the interrupt goes on
         return
     yield from _hooks(scope, _MOMENTS[kind])
 
@@ -194,4 +239,6 @@ def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:
         try:
             yield Hook(hook, spec.decorated, scope.engine.view(scope), scope.state())
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
-            flow_logger(scope).exception("hook %r failed", getattr(hook, "__name__", hook))
+            flow_logger(scope).exception(
+                "hook %r failed", getattr(hook, "__name__", hook)
+            )

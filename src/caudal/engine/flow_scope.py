@@ -56,7 +56,12 @@ class FlowScope:
         tags: frozenset[str] = frozenset(),
     ) -> None:
         self.engine, self.spec, self.id, self.name = engine, spec, run_id, name
-        self.parameters, self.fence, self.parent, self.tags = parameters, fence, parent, tags
+        self.parameters, self.fence, self.parent, self.tags = (
+            parameters,
+            fence,
+            parent,
+            tags,
+        )
         self.journal = engine.journal
         self.runner = runner
         self.dispatcher = Dispatcher(engine, self, runner)
@@ -106,7 +111,9 @@ class FlowScope:
         """
         parent = self.parent
         flow_parent = parent.scope.id if parent is not None else None
-        task_parent = parent.id if parent is not None and parent is not parent.scope else None
+        task_parent = (
+            parent.id if parent is not None and parent is not parent.scope else None
+        )
         self._put(
             FlowRunChange(
                 moves=[Move(_PENDING, "Pending", self.created_at)],
@@ -124,7 +131,11 @@ class FlowScope:
         )
 
     def move(
-        self, kind: str, name: str, message: str | None = None, details: dict[str, Any] | None = None
+        self,
+        kind: str,
+        name: str,
+        message: str | None = None,
+        details: dict[str, Any] | None = None,
     ) -> None:
         """Enter a state and record it; an ended run lets go of its owner."""
         self.at = now = timestamp()
@@ -161,7 +172,9 @@ class FlowScope:
 
     def state(self) -> State[Any]:
         """Return the state the run is in."""
-        state: State[Any] = State(self.type, self.state_name, self.message, self.data, self.at)
+        state: State[Any] = State(
+            self.type, self.state_name, self.message, self.data, self.at
+        )
         return state.of_run(None, self.id)
 
     def __repr__(self) -> str:

@@ -95,7 +95,9 @@ def _resolve(value: Any, *, allow: bool) -> Any:
         return _outcome(run.state, run.is_completed, run.name, allow=allow)
     if isinstance(value, State):
         state = cast("State[Any]", value)
-        return _outcome(lambda: state, state.is_completed(), "given as a state", allow=allow)
+        return _outcome(
+            lambda: state, state.is_completed(), "given as a state", allow=allow
+        )
     if isinstance(value, Annotation):
         if isinstance(value, quote):
             return value.value
@@ -103,7 +105,9 @@ def _resolve(value: Any, *, allow: bool) -> Any:
     return rebuild(value, lambda item: _resolve(item, allow=allow))
 
 
-def _outcome(state: Callable[[], State[Any]], completed: bool, name: str, *, allow: bool) -> Any:  # noqa: FBT001 - private
+def _outcome(
+    state: Callable[[], State[Any]], completed: bool, name: str, *, allow: bool
+) -> Any:  # noqa: FBT001 - private
     if completed:
         return state().get()
     if allow:
@@ -118,13 +122,23 @@ def rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
     if not items:
         return value
     if isinstance(value, dict):
-        entries = {key: change(item) for key, item in cast("dict[Any, Any]", value).items()}
+        entries = {
+            key: change(item) for key, item in cast("dict[Any, Any]", value).items()
+        }
         return entries if value.__class__ is dict else value.__class__(entries)
     if is_dataclass(value) and not isinstance(value, type):
-        changed = {field.name: change(getattr(value, field.name)) for field in fields(value) if field.init}
+        changed = {
+            field.name: change(getattr(value, field.name))
+            for field in fields(value)
+            if field.init
+        }
         return replace(value, **changed)
     changed_items = [change(item) for item in items]
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return value.__class__(*changed_items)
-    kind = list if isinstance(value, list) and value.__class__ is not list else value.__class__
+    kind = (
+        list
+        if isinstance(value, list) and value.__class__ is not list
+        else value.__class__
+    )
     return kind(changed_items)

@@ -132,7 +132,9 @@ class Journal:
         self._closing = False
         #: Whether the thread waits for longer than deferred items may.
         self._asleep = False
-        self._thread = threading.Thread(target=self._run, name="caudal-journal", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="caudal-journal", daemon=True
+        )
         self._thread.start()
         self.put = self._queue.put
 
@@ -156,7 +158,13 @@ class Journal:
         """
         barrier = Barrier(callback)
         if not self._thread.is_alive():
-            barrier.open(LedgerError(self._ledger.location, "its journal is closed", "Start a new process."))
+            barrier.open(
+                LedgerError(
+                    self._ledger.location,
+                    "its journal is closed",
+                    "Start a new process.",
+                )
+            )
             return barrier
         self._queue.put(barrier)
         return barrier
@@ -192,7 +200,9 @@ class Journal:
         if self._deferred:
             self._asleep = False
         try:
-            item = get(timeout=self._renew_seconds if self._asleep else self._flush_interval)
+            item = get(
+                timeout=self._renew_seconds if self._asleep else self._flush_interval
+            )
             self._asleep = False
             for _ in range(BATCH_ITEMS):
                 if item is None:

@@ -152,7 +152,9 @@ class LiveTask:
 
     def log(self, row: LogRow) -> None:
         """Record a line that another process logged for the run."""
-        self.scope.journal.put(LogItem(row._replace(flow_run_id=self.scope.id, task_run_id=self.id)))
+        self.scope.journal.put(
+            LogItem(row._replace(flow_run_id=self.scope.id, task_run_id=self.id))
+        )
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Have a function called once when the run is done, at once if it is."""
@@ -177,7 +179,11 @@ class LiveTask:
         before = self.row
         change = TaskRunChange()
         if before is None:
-            change.name, change.task_name, change.path = self.name, self.spec.name, self.path
+            change.name, change.task_name, change.path = (
+                self.name,
+                self.spec.name,
+                self.path,
+            )
             change.created_at = self.created_at
         elif self.name != before.name:
             change.name = self.name
@@ -219,7 +225,9 @@ class LiveTask:
 
     def state(self) -> State[Any]:
         """Return the state the run is in."""
-        state: State[Any] = State(self.type, self.state_name, self.message, self.data, self.at)
+        state: State[Any] = State(
+            self.type, self.state_name, self.message, self.data, self.at
+        )
         return state.of_run(self.id, self.scope.id)
 
     def outcome(self, *, raise_on_failure: bool = True) -> Any:

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 #: Characters of a log line that are kept; longer ones are cut, never dropped.
 MAX_MESSAGE_CHARACTERS = 100_000
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+}
 _install_lock = threading.Lock()
 _plain_print = builtins.print
 
@@ -73,7 +77,9 @@ class LedgerHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put a record into the journal; one outside of runs is left to the console."""
-        run: LiveTask | FlowScope | None = getattr(record, "caudal_run", None) or current.get()
+        run: LiveTask | FlowScope | None = (
+            getattr(record, "caudal_run", None) or current.get()
+        )
         if run is None or run.scope.id is None:
             return
         try:
@@ -206,7 +212,9 @@ def install(level: str, form: str) -> None:
     with _install_lock:
         if console not in root.handlers:
             root.setLevel(level)
-            console.setFormatter(JsonFormatter() if form == "json" else ConsoleFormatter())
+            console.setFormatter(
+                JsonFormatter() if form == "json" else ConsoleFormatter()
+            )
             root.addHandler(console)
             root.addHandler(LedgerHandler())
             root.propagate = False

@@ -17,7 +17,9 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thread = threading.Thread(target=self._run, name="caudal-loop", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="caudal-loop", daemon=True
+        )
         self._thread.start()
 
     def start(self, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
@@ -42,5 +44,7 @@ class LoopThread:
         finally:
             for task in self._tasks:
                 task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+            self._loop.run_until_complete(
+                asyncio.gather(*self._tasks, return_exceptions=True)
+            )
             self._loop.close()

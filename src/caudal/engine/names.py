@@ -42,7 +42,9 @@ def run_name(spec: Spec, parameters: dict[str, Any]) -> str:
     template = spec.run_name
     if isinstance(template, str):
         try:
-            return template.format(**parameters, flow_name=spec.name, task_name=spec.name)
+            return template.format(
+                **parameters, flow_name=spec.name, task_name=spec.name
+            )
         except (KeyError, IndexError) as error:
             known = ", ".join(parameters) or "none"
             msg = f"the run name {template!r} of {spec.name!r} uses {error}, which is no parameter; there is {known}"

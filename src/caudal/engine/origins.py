@@ -56,7 +56,11 @@ class Origins:
             if run is not None:
                 found.append(run)
             elif value.__class__ in (list, tuple) and len(value) <= HELD:
-                found.extend(origin for item in value if (origin := self._origin(item)) is not None)
+                found.extend(
+                    origin
+                    for item in value
+                    if (origin := self._origin(item)) is not None
+                )
         return found
 
     def _origin(self, value: Any) -> LiveTask | None:

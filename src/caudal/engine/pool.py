@@ -71,12 +71,16 @@ class Pool:
         with self._lock:
             if len(self._threads) - self._waiting >= MAX_THREADS or self._closed:
                 return
-            thread = threading.Thread(target=self._work, name="caudal-pool", daemon=True)
+            thread = threading.Thread(
+                target=self._work, name="caudal-pool", daemon=True
+            )
             self._threads.add(thread)
         self._progress_at = monotonic()
         try:
             thread.start()
-        except RuntimeError:  # the system gives no more threads: those there are do the work
+        except (
+            RuntimeError
+        ):  # the system gives no more threads: those there are do the work
             self._threads.discard(thread)
             if not self._threads:
                 raise

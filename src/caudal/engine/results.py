@@ -44,7 +44,12 @@ class Results:
         self._lock = threading.Lock()
 
     def write(
-        self, value: Any, key: str, *, serializer: Any = None, expiration: float | None = None
+        self,
+        value: Any,
+        key: str,
+        *,
+        serializer: Any = None,
+        expiration: float | None = None,
     ) -> StoredResult:
         """Store a value and return its record; readable at once in this process, elsewhere when the journal has written it.
 
@@ -63,7 +68,9 @@ class Results:
         stored = encode(
             value,
             key=key,
-            serializer=serializer_for(value) if chosen == "auto" else resolve_serializer(chosen),
+            serializer=serializer_for(value)
+            if chosen == "auto"
+            else resolve_serializer(chosen),
             inline_limit=self._inline_limit,
             store=self._store,
             now=now,
@@ -77,7 +84,9 @@ class Results:
     def find(self, key: str) -> StoredResult | None:
         """Return the record of a result that may be used now, or None."""
         stored = self._underway.get(key) or self._ledger.result(key)
-        if stored is None or (stored.expires_at is not None and stored.expires_at <= timestamp()):
+        if stored is None or (
+            stored.expires_at is not None and stored.expires_at <= timestamp()
+        ):
             return None
         return stored
 

@@ -55,9 +55,15 @@ def _combine(states: list[State[Any]], value: Any) -> State[Any]:
     if counts[StateType.COMPLETED] == total:
         kind, message = StateType.COMPLETED, "All states completed."
     elif counts[StateType.CANCELLED]:
-        kind, message = StateType.CANCELLED, f"{counts[StateType.CANCELLED]}/{total} states cancelled."
+        kind, message = (
+            StateType.CANCELLED,
+            f"{counts[StateType.CANCELLED]}/{total} states cancelled.",
+        )
     elif counts[StateType.PAUSED]:
-        kind, message = StateType.PAUSED, f"{counts[StateType.PAUSED]}/{total} states paused."
+        kind, message = (
+            StateType.PAUSED,
+            f"{counts[StateType.PAUSED]}/{total} states paused.",
+        )
     elif failed:
         kind, message = StateType.FAILED, f"{failed}/{total} states failed."
     else:

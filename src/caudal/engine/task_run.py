@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 #: Characters of a traceback that are kept in the ledger; its end says most.
 TRACEBACK_CHARACTERS = 16_000
 
-_COMPLETED, _FAILED, _RUNNING, _SCHEDULED = "COMPLETED", "FAILED", "RUNNING", "SCHEDULED"
+_COMPLETED, _FAILED, _RUNNING, _SCHEDULED = (
+    "COMPLETED",
+    "FAILED",
+    "RUNNING",
+    "SCHEDULED",
+)
 
 
 def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:
@@ -58,7 +63,9 @@ def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
             if spec.run_name is not None:
                 run.name = run_name(spec, spec.bind(run.args, run.kwargs))
         if run.scope.stopping is not None:
-            run.finish("CANCELLED", "Cancelled", None, f"Not started: {run.scope.stopping}.")
+            run.finish(
+                "CANCELLED", "Cancelled", None, f"Not started: {run.scope.stopping}."
+            )
             return
         keeping: Keeping | None = None
         if not spec.plain or run.scope.persist or run.scope.recorded:
@@ -71,15 +78,24 @@ def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
                 return
         yield from _attempts(run, runner, keeping)
     except UpstreamTaskError as error:
-        run.finish("PENDING", "NotReady", error, f"Upstream task run {error.upstream!r} did not reach a 'COMPLETED' state.")
+        run.finish(
+            "PENDING",
+            "NotReady",
+            error,
+            f"Upstream task run {error.upstream!r} did not reach a 'COMPLETED' state.",
+        )
     except KeyboardInterrupt as error:
         if not run.done:
-            run.finish("CANCELLED", "Cancelled", error, run.scope.stopping or "Interrupted.")
+            run.finish(
+                "CANCELLED", "Cancelled", error, run.scope.stopping or "Interrupted."
+            )
         raise
     except BaseException as error:
         if not run.done:
             _record_error(run, error)
-            run.finish("CRASHED", "Crashed", error, f"Execution was ended by {describe(error)}")
+            run.finish(
+                "CRASHED", "Crashed", error, f"Execution was ended by {describe(error)}"
+            )
         raise
 
 
@@ -112,15 +128,30 @@ def _attempts(
             run.finish(_COMPLETED, "Completed", value)  # pyright: ignore[reportPossiblyUnboundVariable]
             return
         if state is None or state.is_completed():
-            yield from _succeed(run, keeping, value if state is None else state.data, state)  # pyright: ignore[reportPossiblyUnboundVariable]
+            yield from _succeed(
+                run, keeping, value if state is None else state.data, state
+            )  # pyright: ignore[reportPossiblyUnboundVariable]
             return
-        again = retry is not None and failures < retry.retries and not run.scope.stopping
+        again = (
+            retry is not None and failures < retry.retries and not run.scope.stopping
+        )
         if again and not state.is_cancelled() and (yield from _wants_retry(run, state)):
             failures += 1
             assert retry is not None, "a retry needs a policy"
-            yield from _pause(run, state, retry.delay(failures, run.scope.engine.random), failures, retry.retries)
+            yield from _pause(
+                run,
+                state,
+                retry.delay(failures, run.scope.engine.random),
+                failures,
+                retry.retries,
+            )
             if run.scope.stopping is not None:
-                run.finish("CANCELLED", "Cancelled", state.data, f"Not retried: {run.scope.stopping}.")
+                run.finish(
+                    "CANCELLED",
+                    "Cancelled",
+                    state.data,
+                    f"Not retried: {run.scope.stopping}.",
+                )
                 return
             continue
         yield from _fail(run, state)
@@ -133,20 +164,34 @@ _SIMPLE = frozenset({int, float, bool, str, bytes, type(None)})
 def _failure(error: Exception) -> State[Any]:
     """Return the state of an attempt whose code raised an exception."""
     if isinstance(error, RunTimeoutError):
-        return State(_FAILED, "TimedOut", f"Task run exceeded timeout of {error.seconds:g} second(s)", error)
-    return State(_FAILED, "Failed", f"Task run encountered an exception {describe(error)}", error)
+        return State(
+            _FAILED,
+            "TimedOut",
+            f"Task run exceeded timeout of {error.seconds:g} second(s)",
+            error,
+        )
+    return State(
+        _FAILED, "Failed", f"Task run encountered an exception {describe(error)}", error
+    )
 
 
 def _succeed(
     run: LiveTask, keeping: Keeping | None, data: Any, state: State[Any] | None
 ) -> Generator[Command, Any, None]:
     """Store what is to be stored and end the run well, or fail it when that cannot be done."""
-    name, message = ("Completed", None) if state is None else (state.name, state.message)
+    name, message = (
+        ("Completed", None) if state is None else (state.name, state.message)
+    )
     if keeping is not None and keeping.persists:
         try:
             stored = yield Io(keeping.store, data)
         except (SerializationError, StorageError) as error:
-            yield from _fail(run, State(_FAILED, "Failed", f"The result could not be stored: {error}", error))
+            yield from _fail(
+                run,
+                State(
+                    _FAILED, "Failed", f"The result could not be stored: {error}", error
+                ),
+            )
             return
         if stored is not None and not run.spec.cache_in_memory:
             data = StoredValue(run.scope.engine.results, stored)
@@ -162,7 +207,9 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
         _record_error(run, error)
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:
-        task_logger(run).error("%s", state.message or state.name, exc_info=_trimmed(error))
+        task_logger(run).error(
+            "%s", state.message or state.name, exc_info=_trimmed(error)
+        )
     run.finish(kind, state.name, state.data, state.message)
     yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
 
@@ -202,7 +249,9 @@ def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bo
     try:
         yield Hook(ask)
     except Exception:  # noqa: BLE001 - the user's code; its failure must not hide the task's
-        task_logger(run).exception("retry_condition_fn failed; the task run is not retried")
+        task_logger(run).exception(
+            "retry_condition_fn failed; the task run is not retried"
+        )
         return False
     return bool(answer[0])
 
@@ -214,9 +263,13 @@ def _hooks(run: LiveTask, moment: str) -> Generator[Command, Any, None]:
         return
     for hook in hooks.get(moment, ()):
         try:
-            yield Hook(hook, run.spec.decorated, run.scope.engine.view(run), run.state())
+            yield Hook(
+                hook, run.spec.decorated, run.scope.engine.view(run), run.state()
+            )
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
-            task_logger(run).exception("hook %r failed", getattr(hook, "__name__", hook))
+            task_logger(run).exception(
+                "hook %r failed", getattr(hook, "__name__", hook)
+            )
 
 
 def _record_error(run: LiveTask, error: BaseException) -> None:
@@ -242,8 +295,14 @@ def _trimmed(error: Any) -> BaseException | None:
     if isinstance(error, CaudalError) and not isinstance(error, ResultCorruptedError):
         return error
     trace = error.__traceback__
-    while trace is not None and "/caudal/engine/" in trace.tb_frame.f_code.co_filename.replace("\\", "/"):
+    while (
+        trace is not None
+        and "/caudal/engine/" in trace.tb_frame.f_code.co_filename.replace("\\", "/")
+    ):
         trace = trace.tb_next
-    while trace is not None and "/caudal/runners/" in trace.tb_frame.f_code.co_filename.replace("\\", "/"):
+    while (
+        trace is not None
+        and "/caudal/runners/" in trace.tb_frame.f_code.co_filename.replace("\\", "/")
+    ):
         trace = trace.tb_next
     return error.with_traceback(trace) if trace is not None else error

@@ -26,9 +26,13 @@ class Timers:
     def after(self, seconds: float, function: Callable[[], None]) -> None:
         """Have a function called once, ``seconds`` from now."""
         with self._changed:
-            heapq.heappush(self._heap, (monotonic() + seconds, next(self._order), function))
+            heapq.heappush(
+                self._heap, (monotonic() + seconds, next(self._order), function)
+            )
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="caudal-timers", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="caudal-timers", daemon=True
+                )
                 self._thread.start()
             self._changed.notify()
 

@@ -45,7 +45,11 @@ class Validator:
         for name, value in parameters.items():
             hint = hints.get(name)
             try:
-                checked[name] = value if _is_right(value, hint) else self._coerced(name, value, hint)
+                checked[name] = (
+                    value
+                    if _is_right(value, hint)
+                    else self._coerced(name, value, hint)
+                )
             except ValueError as error:
                 problems.extend(_sentences(name, value, error))
         if problems:
@@ -58,13 +62,18 @@ class Validator:
                 name: parameter.annotation
                 for name, parameter in inspect.signature(self._fn).parameters.items()
                 if parameter.annotation is not parameter.empty
-                and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+                and parameter.kind
+                not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
             }
             if given:
                 try:
                     resolved = get_type_hints(self._fn, include_extras=True)
                 except NameError:  # a hint that exists for type checkers only
-                    resolved = {name: hint for name, hint in given.items() if not isinstance(hint, str)}
+                    resolved = {
+                        name: hint
+                        for name, hint in given.items()
+                        if not isinstance(hint, str)
+                    }
                 given = {name: hint for name, hint in resolved.items() if name in given}
             self._hints = given
         return self._hints
@@ -76,7 +85,9 @@ class Validator:
         adapter = self._adapters.get(name)
         if adapter is None:
             try:
-                adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+                adapter = TypeAdapter(
+                    hint, config=ConfigDict(arbitrary_types_allowed=True)
+                )
             except PydanticUserError:  # a model brings its own configuration
                 adapter = TypeAdapter(hint)
             self._adapters[name] = adapter
@@ -103,5 +114,7 @@ def _sentences(name: str, value: Any, error: ValueError) -> list[str]:
         place = ".".join([name, *map(str, problem["loc"])])
         given = repr(problem["input"])
         short = given if len(given) <= 80 else f"{given[:77]}..."  # noqa: PLR2004
-        sentences.append(f"{place}: {problem['msg']} (got {short} of type {type(problem['input']).__name__})")
+        sentences.append(
+            f"{place}: {problem['msg']} (got {short} of type {type(problem['input']).__name__})"
+        )
     return sentences

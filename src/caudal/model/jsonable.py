@@ -18,7 +18,9 @@ _MAX_DEPTH = 6
 def jsonable(value: Any, depth: int = 0) -> Any:
     """Return a value's JSON-ready likeness: exact for plain values, text for anything else, cut where it is long."""
     if value is None or isinstance(value, (bool, int, float)):
-        return value if value == value and abs(value or 0) != float("inf") else str(value)  # noqa: PLR0124 - nan
+        return (
+            value if value == value and abs(value or 0) != float("inf") else str(value)
+        )  # noqa: PLR0124 - nan
     if isinstance(value, str):
         return _cut(value)
     if isinstance(value, Enum):
@@ -34,7 +36,10 @@ def jsonable(value: Any, depth: int = 0) -> Any:
             items = list(cast("dict[Any, Any]", value).items())[:MAX_ITEMS]
             return {str(key): jsonable(item, depth + 1) for key, item in items}
         if isinstance(value, (list, tuple, set, frozenset)):
-            return [jsonable(item, depth + 1) for item in list(cast("list[Any]", value))[:MAX_ITEMS]]
+            return [
+                jsonable(item, depth + 1)
+                for item in list(cast("list[Any]", value))[:MAX_ITEMS]
+            ]
         dump = getattr(value, "model_dump", None)
         if callable(dump) and not isinstance(value, type):
             return jsonable(dump(mode="json"), depth + 1)
@@ -53,4 +58,8 @@ def _text(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}... ({len(text)} characters)"
+    return (
+        text
+        if len(text) <= MAX_TEXT
+        else f"{text[:MAX_TEXT]}... ({len(text)} characters)"
+    )

@@ -62,7 +62,11 @@ def retry_policy(
     if not retries:
         return None
     given = delay(retries) if callable(delay) else delay
-    delays = tuple(map(float, given)) if isinstance(given, (list, tuple)) else (float(given or 0),)
+    delays = (
+        tuple(map(float, given))
+        if isinstance(given, (list, tuple))
+        else (float(given or 0),)
+    )
     if len(delays) > MAX_DELAYS:
         msg = f"at most {MAX_DELAYS} retry delays can be given, not {len(delays)}"
         raise ValueError(msg)

@@ -125,7 +125,10 @@ class TaskCounts(NamedTuple):
 
 
 def fold_task_run(
-    row: TaskRunRow | None, run_id: bytes, flow_run_id: bytes | None, change: TaskRunChange
+    row: TaskRunRow | None,
+    run_id: bytes,
+    flow_run_id: bytes | None,
+    change: TaskRunChange,
 ) -> TaskRunRow:
     """Return the row of a task run after a change; the row given stays as it is.
 
@@ -158,7 +161,9 @@ def fold_task_run(
     return row
 
 
-def fold_flow_run(row: FlowRunRow | None, run_id: bytes, change: FlowRunChange) -> FlowRunRow:
+def fold_flow_run(
+    row: FlowRunRow | None, run_id: bytes, change: FlowRunChange
+) -> FlowRunRow:
     """Return the row of a flow run after a change; the row given stays as it is.
 
     Args:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RESERVED = ("return_state", "wait_for")
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
 
 
 class Binder:
@@ -67,7 +70,9 @@ class Binder:
             arguments.update(arguments.pop(rest))
         return arguments
 
-    def unbind(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def unbind(
+        self, arguments: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments from arguments by name: the reverse of ``bind``."""
         positional: list[Any] = []
         keywords = dict(arguments)
@@ -78,11 +83,15 @@ class Binder:
                 positional.extend(keywords.pop(parameter.name, ()))
         return tuple(positional), keywords
 
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+    def _bound(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> inspect.BoundArguments:
         try:
             return self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise ParameterBindError(self.name, str(error), str(self.signature)) from None
+            raise ParameterBindError(
+                self.name, str(error), str(self.signature)
+            ) from None
 
     def _kind(self, kind: Any) -> str | None:
         for parameter in self.signature.parameters.values():

@@ -50,10 +50,18 @@ TERMINAL: frozenset[StateType] = frozenset(
 
 #: The moves a run makes by itself: from each kind of state, the kinds it may go to.
 TRANSITIONS: Mapping[StateType, frozenset[StateType]] = {
-    _S.SCHEDULED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING, _S.PAUSED, _S.CANCELLING, *TERMINAL}),
-    _S.PENDING: frozenset({_S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.PAUSED, _S.CANCELLING, *TERMINAL}),
-    _S.RUNNING: frozenset({_S.RUNNING, _S.SCHEDULED, _S.PENDING, _S.PAUSED, _S.CANCELLING, *TERMINAL}),
-    _S.PAUSED: frozenset({_S.PAUSED, _S.SCHEDULED, _S.RUNNING, _S.CANCELLING, *TERMINAL}),
+    _S.SCHEDULED: frozenset(
+        {_S.SCHEDULED, _S.PENDING, _S.RUNNING, _S.PAUSED, _S.CANCELLING, *TERMINAL}
+    ),
+    _S.PENDING: frozenset(
+        {_S.PENDING, _S.SCHEDULED, _S.RUNNING, _S.PAUSED, _S.CANCELLING, *TERMINAL}
+    ),
+    _S.RUNNING: frozenset(
+        {_S.RUNNING, _S.SCHEDULED, _S.PENDING, _S.PAUSED, _S.CANCELLING, *TERMINAL}
+    ),
+    _S.PAUSED: frozenset(
+        {_S.PAUSED, _S.SCHEDULED, _S.RUNNING, _S.CANCELLING, *TERMINAL}
+    ),
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.CRASHED}),
     _S.COMPLETED: frozenset(),
     _S.FAILED: frozenset(),
@@ -70,7 +78,13 @@ REOPENINGS: Mapping[StateType, frozenset[StateType]] = {
 
 #: Names that caudal gives to states, by kind. The first of each kind is its plain name.
 NAMES: Mapping[StateType, tuple[str, ...]] = {
-    _S.SCHEDULED: ("Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", "Resuming"),
+    _S.SCHEDULED: (
+        "Scheduled",
+        "Late",
+        "AwaitingRetry",
+        "AwaitingConcurrencySlot",
+        "Resuming",
+    ),
     _S.PENDING: ("Pending", "NotReady", "Submitting", "InfrastructurePending"),
     _S.RUNNING: ("Running", "Retrying"),
     _S.COMPLETED: ("Completed", "Cached", "RolledBack"),
@@ -82,7 +96,9 @@ NAMES: Mapping[StateType, tuple[str, ...]] = {
 }
 
 
-def can_move(source: StateType | str, target: StateType | str, *, reopen: bool = False) -> bool:
+def can_move(
+    source: StateType | str, target: StateType | str, *, reopen: bool = False
+) -> bool:
     """Say whether a run may go from one kind of state to another.
 
     Args:
@@ -202,8 +218,12 @@ class State(Generic[R]):
     def state_details(self) -> StateDetails:
         """Ids and times that belong to the state."""
         if self._details is None:
-            task_run_id, flow_run_id = (value and UUID(bytes=value) for value in self._ids)
-            self._details = StateDetails(task_run_id=task_run_id, flow_run_id=flow_run_id)
+            task_run_id, flow_run_id = (
+                value and UUID(bytes=value) for value in self._ids
+            )
+            self._details = StateDetails(
+                task_run_id=task_run_id, flow_run_id=flow_run_id
+            )
         return self._details
 
     @property
@@ -254,7 +274,9 @@ class State(Generic[R]):
         return self.type in TERMINAL
 
     def result(
-        self, raise_on_failure: bool = True, retry_result_failure: bool = True  # noqa: FBT001, FBT002 - Prefect's signature
+        self,
+        raise_on_failure: bool = True,
+        retry_result_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
     ) -> R:
         """Return the run's result, or raise what made it fail.
 
@@ -273,7 +295,9 @@ class State(Generic[R]):
         return self.get(raise_on_failure=raise_on_failure)
 
     async def aresult(
-        self, raise_on_failure: bool = True, retry_result_failure: bool = True  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
+        self,
+        raise_on_failure: bool = True,
+        retry_result_failure: bool = True,  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
     ) -> R:
         """Return the run's result, or raise what made it fail; see `result`."""
         return self.get(raise_on_failure=raise_on_failure)

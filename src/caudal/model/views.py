@@ -106,7 +106,12 @@ def flow_run_view(row: FlowRunRow) -> FlowRun:
         id=UUID(bytes=row.id),
         name=row.name,
         flow_name=row.flow_name,
-        state=State(row.state_type, row.state_name, row.details.get("message"), timestamp=row.state_at),
+        state=State(
+            row.state_type,
+            row.state_name,
+            row.details.get("message"),
+            timestamp=row.state_at,
+        ),
         created=utc(row.created_at),
         start_time=_maybe(row.started_at),
         end_time=_maybe(row.ended_at),
@@ -134,7 +139,9 @@ def task_run_view(row: TaskRunRow) -> TaskRun:
         name=row.name,
         task_name=row.task_name,
         dynamic_key=row.path,
-        state=State(row.state_type, row.state_name, details.get("message"), timestamp=at),
+        state=State(
+            row.state_type, row.state_name, details.get("message"), timestamp=at
+        ),
         created=utc(row.created_at),
         start_time=_maybe(row.started_at),
         end_time=_maybe(row.ended_at),

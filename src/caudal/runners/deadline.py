@@ -25,7 +25,10 @@ _deadlines: list[tuple[float, float]] = []
 
 
 def call_with_deadline(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    seconds: float,
 ) -> Any:
     """Call a function and return what it returns.
 
@@ -46,15 +49,21 @@ def call_with_deadline(
 def raise_in_thread(thread: int, error: type[BaseException]) -> bool:
     """Have an exception raised in another thread at its next Python instruction; say whether the thread exists."""
     return bool(
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread), ctypes.py_object(error)
+        )
     )
 
 
 def _alarm_is_free() -> bool:
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+    if threading.current_thread() is not threading.main_thread() or not hasattr(
+        signal, "setitimer"
+    ):
         return False
     handler = signal.getsignal(signal.SIGALRM)
-    return handler is _on_alarm or (handler is signal.SIG_DFL and signal.getitimer(signal.ITIMER_REAL)[0] == 0)
+    return handler is _on_alarm or (
+        handler is signal.SIG_DFL and signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    )
 
 
 def _on_alarm(_signal: int, _frame: Any) -> None:
@@ -68,11 +77,16 @@ def _on_alarm(_signal: int, _frame: Any) -> None:
 def _set_alarm() -> None:
     """Arm the alarm for the nearest deadline, or disarm it."""
     left = min((when for when, _ in _deadlines), default=None)
-    signal.setitimer(signal.ITIMER_REAL, 0 if left is None else max(left - monotonic(), 0.0001))
+    signal.setitimer(
+        signal.ITIMER_REAL, 0 if left is None else max(left - monotonic(), 0.0001)
+    )
 
 
 def _call_with_alarm(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    seconds: float,
 ) -> Any:
     previous = signal.signal(signal.SIGALRM, _on_alarm)
     entry = (monotonic() + seconds, seconds)
@@ -88,7 +102,10 @@ def _call_with_alarm(
 
 
 def _call_in_helper(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    seconds: float,
 ) -> Any:
     outcome: list[Any] = []
     failure: list[BaseException] = []

@@ -24,7 +24,9 @@ class LocalRunner:
     def __init__(self, max_workers: int | None = None) -> None:
         self.max_workers = max_workers
 
-    def call(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:  # noqa: ARG002 - the port
+    def call(
+        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+    ) -> Any:  # noqa: ARG002 - the port
         """Run the function once in this thread; see the port."""
         if spec.is_async:
             import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
@@ -34,7 +36,9 @@ class LocalRunner:
             return spec.fn(*args, **kwargs)
         return call_with_deadline(spec.fn, args, kwargs, spec.timeout)
 
-    async def acall(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:  # noqa: ARG002 - the port
+    async def acall(
+        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+    ) -> Any:  # noqa: ARG002 - the port
         """Run a coroutine function once on the running loop; see the port."""
         if spec.timeout is None:
             return await spec.fn(*args, **kwargs)

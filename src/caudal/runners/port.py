@@ -19,7 +19,9 @@ class Runner(Protocol):
     #: Whether attempts execute outside this process.
     is_remote: bool
 
-    def call(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:
+    def call(
+        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+    ) -> Any:
         """Run the function once and return what it returns; its exceptions come through.
 
         A coroutine function is run to its end on an event loop of its own.
@@ -37,7 +39,9 @@ class Runner(Protocol):
         """
         ...
 
-    async def acall(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:
+    async def acall(
+        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+    ) -> Any:
         """Run a coroutine function once on the running loop; see `call`."""
         ...
 

@@ -22,7 +22,12 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from caudal.clock import monotonic
-from caudal.exceptions import RemoteError, RunTimeoutError, SerializationError, WorkerCrashedError
+from caudal.exceptions import (
+    RemoteError,
+    RunTimeoutError,
+    SerializationError,
+    WorkerCrashedError,
+)
 
 if TYPE_CHECKING:
     from caudal.model.specs import Spec
@@ -46,7 +51,9 @@ class ProcessRunner:
         self._busy: dict[Any, _Worker] = {}
         self._lock = threading.Lock()
 
-    def call(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:
+    def call(
+        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+    ) -> Any:
         """Run the function once in a worker; see the port."""
         message = _encode_call(spec, args, kwargs, run)
         with self._lock:
@@ -65,7 +72,9 @@ class ProcessRunner:
             self._idle.append(worker)
         return _decode_outcome(outcome)
 
-    async def acall(self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> Any:
+    async def acall(
+        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+    ) -> Any:
         """Run the function once in a worker, from an event loop; see the port."""
         import asyncio  # noqa: PLC0415 - costs 40 ms; only event loops need it
 
@@ -117,7 +126,9 @@ class _Worker:
             while True:
                 left = None if deadline is None else max(0.0, deadline - monotonic())
                 if not self._connection.poll(left):
-                    assert timeout is not None, "without a limit poll does not return empty-handed"
+                    assert timeout is not None, (
+                        "without a limit poll does not return empty-handed"
+                    )
                     raise RunTimeoutError(timeout)
                 kind, body = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
                 if kind == "log":
@@ -150,12 +161,16 @@ class _Worker:
             return "it closed its connection"
         if code < 0:
             name = signal.Signals(-code).name
-            hint = "; the system may have run out of memory" if name == "SIGKILL" else ""
+            hint = (
+                "; the system may have run out of memory" if name == "SIGKILL" else ""
+            )
             return f"it was ended by {name}{hint}"
         return f"it exited with status {code}"
 
 
-def _encode_call(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any) -> bytes:
+def _encode_call(
+    spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+) -> bytes:
     about = {
         "flow_run_id": run.scope.id,
         "flow_run_name": run.scope.name,
@@ -179,7 +194,9 @@ def _encode_call(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run:
         return cloudpickle.dumps((spec.decorated, args, kwargs, about))
     except Exception as error:
         raise SerializationError(
-            f"arguments of task {spec.name!r}", "cloudpickle", f"{type(error).__name__}: {error}"
+            f"arguments of task {spec.name!r}",
+            "cloudpickle",
+            f"{type(error).__name__}: {error}",
         ) from error
 
 

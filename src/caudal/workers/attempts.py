@@ -29,7 +29,9 @@ from caudal.model.runs import LogRow
 
 def main() -> None:
     """Serve the connection whose file number is the first argument, until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which decides
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C goes to the parent, which decides
     connection = Connection(int(sys.argv[1]))
     sys.path[:] = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -57,7 +59,9 @@ def _serve(message: bytes) -> bytes:
         task, args, kwargs, about = pickle.loads(message)  # noqa: S301 - our own parent
         value = _call(task, args, kwargs, about)
         engine = composition.made_engine()
-        if engine is not None:  # the task's code ran tasks itself: they are durable before its result is
+        if (
+            engine is not None
+        ):  # the task's code ran tasks itself: they are durable before its result is
             engine.journal.barrier().wait()
     except BaseException as error:  # noqa: BLE001 - everything goes back to the parent
         return _encode_error(error)
@@ -66,11 +70,17 @@ def _serve(message: bytes) -> bytes:
     except Exception as error:  # noqa: BLE001 - whatever a value's pickling raises
         reason = f"it returned a {type(value).__module__}.{type(value).__qualname__}, which cannot be sent to another process"
         advice = "Return something that can be pickled, or use ThreadPoolTaskRunner."
-        return pickle.dumps(("text", ("SerializationError", f"{reason}: {error}. {advice}", "")))
+        return pickle.dumps(
+            ("text", ("SerializationError", f"{reason}: {error}. {advice}", ""))
+        )
 
 
-def _call(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[str, Any]) -> Any:
-    about["parameters"] = pickle.loads(about["parameters"]) if about["parameters"] else {}  # noqa: S301
+def _call(
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[str, Any]
+) -> Any:
+    about["parameters"] = (
+        pickle.loads(about["parameters"]) if about["parameters"] else {}
+    )  # noqa: S301
     run = RemoteTask(task.spec, about)
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
     try:
@@ -85,7 +95,11 @@ def _call(task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[
 
 def _encode_error(error: BaseException) -> bytes:
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__") == "__main__" and trace.tb_next:
+    while (
+        trace is not None
+        and trace.tb_frame.f_globals.get("__name__") == "__main__"
+        and trace.tb_next
+    ):
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace))
     try:

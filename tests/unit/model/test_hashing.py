@@ -118,6 +118,7 @@ class Named:
 
 LegacyPair = namedtuple("LegacyPair", "left right")  # noqa: PYI024
 BERLIN = ZoneInfo("Europe/Berlin")
+NAIVE = dt.datetime.fromisoformat("2024-01-02")
 
 #: Values that must all have different hashes.
 DISTINCT: list[Any] = [
@@ -127,8 +128,8 @@ DISTINCT: list[Any] = [
     [1, 2], [2, 1], [1, 2.0], [1, "2"], ["12", ""], ["1", "2"], ["", "12"], [True, 1], [1, True], [b"1", b"2"], [None], [None, None],
     [1, 2**70], {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": {"b": 1}}, {("a", "b"): 1}, {1: "a", "1": "a"},
     range(3), range(0, 3, 2), slice(1), slice(1, 2), re.compile("a"), re.compile("a", re.IGNORECASE), array.array("i", [1]), array.array("q", [1]),
-    dt.date(2024, 1, 2), "date 2024-01-02", dt.datetime(2024, 1, 2), dt.datetime(2024, 1, 2, tzinfo=dt.UTC), dt.datetime(2024, 1, 2, tzinfo=BERLIN),
-    dt.datetime(2024, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1))), dt.datetime(2024, 1, 2, fold=1), dt.time(1), dt.time(1, fold=1), dt.time(1, tzinfo=dt.UTC),
+    dt.date(2024, 1, 2), "date 2024-01-02", NAIVE, dt.datetime(2024, 1, 2, tzinfo=dt.UTC), dt.datetime(2024, 1, 2, tzinfo=BERLIN),
+    dt.datetime(2024, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1))), NAIVE.replace(fold=1), dt.time(1), dt.time(1, fold=1), dt.time(1, tzinfo=dt.UTC),
     dt.timedelta(1), dt.timedelta(seconds=1), dt.UTC, dt.timezone(dt.timedelta(hours=1)), dt.timezone(dt.timedelta(hours=1), "x"), BERLIN,
     Decimal(1), Decimal("1.0"), Fraction(1, 2), uuid.UUID(int=1), ipaddress.ip_address("127.0.0.1"), ipaddress.ip_network("127.0.0.0/8"),
     Path("a"), Path("b"), PurePosixPath("a"), Color.RED, Color.BLUE, Level.LOW, Point(1), Point(2), Point(1, "2"), OtherPoint(1),
@@ -168,8 +169,8 @@ def test_hashes_do_not_change_between_versions() -> None:
     }
     long = [list(range(100)), [str(number) for number in range(100)], [1, "a"] * 50]
 
-    assert "GOLDEN_A" == stable_hash(values)
-    assert "GOLDEN_B" == stable_hash(long)
+    assert stable_hash(values) == "eeb25934cb657c4d3c35001b55bde348f79fc600"
+    assert stable_hash(long) == "bdda106f4445c68cb87110c56d5e4fd0c340760f"
 
 
 _PROBE = """
@@ -334,7 +335,7 @@ def test_an_object_inside_itself_is_an_error() -> None:
 
     with pytest.raises(HashError, match="contains itself") as caught:
         stable_hash(loop, name="x")
-    assert "x[1]['again']" == caught.value.path
+    assert caught.value.path == "x[1]['again']"
 
 
 def test_a_shared_part_is_no_cycle() -> None:
@@ -455,9 +456,11 @@ class Callable_:  # noqa: N801
     """An object that can be called."""
 
     def __call__(self) -> int:
+        """Return a number."""
         return 1
 
     def method(self) -> int:
+        """Return another number."""
         return 2
 
 
@@ -537,7 +540,7 @@ def test_a_field_that_was_never_set_is_no_error() -> None:
 
 
 def test_equal_times_with_zones_of_equal_offset_agree() -> None:
-    """pydantic's own UTC and the standard library's give one hash, as they mean one time."""
+    """Pydantic's own UTC and the standard library's give one hash, as they mean one time."""
     parsed = pydantic.TypeAdapter(dt.datetime).validate_python("2024-01-02T00:00:00Z")
 
     assert stable_hash(dt.datetime(2024, 1, 2, tzinfo=dt.UTC)) == stable_hash(parsed)
@@ -640,7 +643,7 @@ _ARROW_COLUMNS: dict[str, Any] = {
     "list": [[1], [], None],
     "struct": [{"x": 1}, {"x": None}, None],
     "date": [dt.date(2024, 1, 1), None, dt.date(2024, 1, 3)],
-    "when": [dt.datetime(2024, 1, 1), None, dt.datetime(2024, 1, 3)],
+    "when": [NAIVE, None, NAIVE + dt.timedelta(2)],
     "gap": [dt.timedelta(1), None, dt.timedelta(3)],
     "clock": [dt.time(1), None, dt.time(3)],
     "money": [Decimal("1.10"), None, Decimal("3.10")],
