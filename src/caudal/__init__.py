@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caudal import composition
+from caudal.engine import composition
 
 if TYPE_CHECKING:
     from caudal.client import get_client

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING
 
-from caudal.composition import close_engine
+from caudal.engine.composition import close_engine
 from caudal.engine.engine import Engine
 from caudal.runners.local import LocalRunner
 from caudal.settings import get_current_settings

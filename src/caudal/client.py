@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from caudal.composition import current_engine
+from caudal.engine.composition import current_engine
 from caudal.exceptions import AmbiguousNameError, ObjectNotFound
 from caudal.ledger.port import RunFilter
 from caudal.model.ids import format_id

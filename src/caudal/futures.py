@@ -94,7 +94,7 @@ class FutureList(list["Future[R]"], Generic[R]):
 
     def result(
         self, timeout: float | None = None, raise_on_failure: bool = True
-    ) -> list[R]:  # noqa: FBT001, FBT002 - Prefect's signature
+    ) -> list[R]:
         """Wait for all results and return them in order.
 
         Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.client import get_client
-from caudal.composition import current_engine
 from caudal.engine.calls import resume_flow_run as make_resumed
+from caudal.engine.composition import current_engine
 from caudal.exceptions import FlowRunNotResumableError
 from caudal.flows import run_scope
 

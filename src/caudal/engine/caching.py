@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import task_logger
 from caudal.engine.results import StoredValue
+from caudal.engine.snapshots import CacheContext
 from caudal.exceptions import CaudalError, MissingResult, ResultCorruptedError
 from caudal.model.cache import DEFAULT
 from caudal.model.hashing import stable_hash
@@ -67,7 +68,7 @@ class Keeping:
         if (
             refresh
             if refresh is not None
-            else run.scope.engine.settings.tasks_refresh_cache
+            else run.scope.parts.settings.tasks_refresh_cache
         ):
             return None
         recorded = run.scope.recorded.get(run.path)
@@ -83,7 +84,7 @@ class Keeping:
         run.stored = kept.stored
         data: Any = kept.value
         if not run.spec.cache_in_memory:
-            data = StoredValue(run.scope.engine.results, kept.stored)
+            data = StoredValue(run.scope.parts.results, kept.stored)
         run.scope.origins.note(data, run)
         if kept.recorded is None:
             run.know(cache_key=self._key, result_key=kept.stored.key)
@@ -107,7 +108,7 @@ class Keeping:
         serializer = spec.serializer
         if serializer is None and run.scope.spec is not None:
             serializer = run.scope.spec.serializer
-        stored = run.scope.engine.results.write(
+        stored = run.scope.parts.results.write(
             value,
             self._key or format_id(run.id),
             serializer=serializer,
@@ -144,7 +145,7 @@ class Keeping:
         return self._read(result_key, row)
 
     def _read(self, key: str, recorded: TaskRunRow | None) -> Kept | None:
-        results = self._run.scope.engine.results
+        results = self._run.scope.parts.results
         stored = results.find(key)
         if stored is None:
             return None
@@ -160,12 +161,12 @@ class Keeping:
         """Return the key under which the result can be found again, or None when it cannot."""
         run = self._run
         spec = run.spec
-        if run.scope.engine.settings.tasks_disable_caching:
+        if run.scope.parts.settings.tasks_disable_caching:
             return None
         policy = DEFAULT if spec.cache_policy is None else spec.cache_policy
         try:
             key = policy.compute_key(
-                run.scope.engine.view_for_cache(run),
+                CacheContext(run),
                 self._inputs(),
                 run.scope.parameters,
             )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from caudal.clock import timestamp
-from caudal.composition import current_engine
 from caudal.engine.commands import run_async, run_sync
+from caudal.engine.composition import current_engine
 from caudal.engine.context import added_tags, current
 from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
@@ -16,6 +16,7 @@ from caudal.engine.inputs import ATOMS, Pending, find
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import capture_prints, install
 from caudal.engine.names import random_name, run_name
+from caudal.engine.recovery import load_recorded
 from caudal.engine.task_run import task_program
 from caudal.exceptions import CancelledRun
 from caudal.model.ids import new_id
@@ -24,6 +25,7 @@ from caudal.model.runs import Fence
 
 if TYPE_CHECKING:
     from caudal.engine.engine import Engine
+    from caudal.engine.parts import Parts, Run
     from caudal.model.runs import FlowRunRow
     from caudal.model.specs import FlowSpec, TaskSpec
     from caudal.model.states import State
@@ -37,7 +39,7 @@ def call_task(
 ) -> LiveTask:
     """Run a task in this thread and return its run, done."""
     run = make_task_run(spec, args, kwargs, wait_for)
-    run_sync(task_program(run, run.scope.engine.local))
+    run_sync(task_program(run, run.scope.parts.local))
     return run
 
 
@@ -46,7 +48,7 @@ async def acall_task(
 ) -> LiveTask:
     """Run a task on the running event loop and return its run, done."""
     run = make_task_run(spec, args, kwargs, wait_for)
-    await run_async(task_program(run, run.scope.engine.local))
+    await run_async(task_program(run, run.scope.parts.local))
     return run
 
 
@@ -77,7 +79,7 @@ def make_task_run(
     parent = current.get()
     if parent is None:
         parent = outside()
-    scope = parent.scope
+    scope = cast("FlowScope", parent.scope)
     if scope.stopping is not None:
         scope.check()
         raise CancelledRun(f"Task {spec.name!r} was not started: {scope.stopping}.")
@@ -124,13 +126,12 @@ def _connect(
 def outside() -> FlowScope:
     """Return the scope of tasks that are called outside flows."""
     engine = current_engine()
-    _prepare(engine)
+    _install_logs(engine)
     return engine.outside
 
 
-def _prepare(engine: Engine) -> None:
-    settings = engine.settings
-    install(settings.logging_level, settings.logging_format)
+def _install_logs(parts: Parts) -> None:
+    install(parts.settings.logging_level, parts.settings.logging_format)
 
 
 def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
@@ -141,18 +142,22 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
         parameters: The call's arguments by name, not validated yet.
     """
     parent = current.get()
-    engine = parent.scope.engine if parent is not None else current_engine()
+    parts = (
+        cast("FlowScope", parent.scope).parts
+        if parent is not None
+        else current_engine()
+    )
     now = timestamp()
     tags = added_tags.get() | spec.tags
     scope = FlowScope(
-        engine,
+        parts,
         spec,
         new_id(now, os.urandom(10)),
-        random_name(engine.random),
+        random_name(parts.random),
         parameters=parameters,
-        fence=Fence(engine.owner, 1),
+        fence=Fence(parts.owner, 1),
         parent=parent,
-        runner=runner_of(spec, engine),
+        runner=runner_of(spec, parts),
         tags=tags,
     )
     _open(scope)
@@ -192,42 +197,43 @@ def resume_flow_run(
     )
     scope.run_count = row.run_count
     _open(scope)
-    engine.load_recorded(scope)
+    load_recorded(scope)
     return scope
 
 
 def _open(scope: FlowScope) -> None:
     """Settle what a flow run's tasks inherit and make the engine know it."""
-    engine, spec = scope.engine, scope.spec
+    parts, spec = scope.parts, scope.spec
     assert spec is not None, "only flows are opened"
-    settings = engine.settings
+    assert scope.id is not None, "only flows are opened"
+    settings = parts.settings
     scope.persist = _first(
         spec.persist,
-        scope.parent and scope.parent.scope.persist,
+        scope.parent.scope.persist if scope.parent else None,
         settings.results_persist_by_default,
     )
     scope.log_prints = _first(
         spec.log_prints,
-        scope.parent and scope.parent.scope.log_prints,
+        scope.parent.scope.log_prints if scope.parent else None,
         settings.logging_log_prints,
     )
-    _prepare(engine)
+    _install_logs(parts)
     capture_prints()
-    engine.register(scope)
+    parts.register(scope.id, scope.lose)
 
 
-def _first(*choices: bool | FlowScope | LiveTask | None) -> bool:
+def _first(*choices: bool | None) -> bool:
     return bool(next((choice for choice in choices if choice is not None), False))
 
 
-def _child_path(parent: LiveTask | FlowScope, spec: FlowSpec) -> str:
+def _child_path(parent: Run, spec: FlowSpec) -> str:
     own = f"{spec.name}-{parent.next_index(spec.name)}"
     return f"{parent.path}/{own}" if parent.path else own
 
 
-def runner_of(spec: FlowSpec, engine: Engine) -> Any:
+def runner_of(spec: FlowSpec, parts: Parts) -> Any:
     """Return the runner for a flow's submitted tasks."""
-    return engine.local if spec.runner is None else spec.runner.runner
+    return parts.local if spec.runner is None else spec.runner.runner
 
 
 def call_flow(scope: FlowScope) -> State[Any]:

@@ -8,25 +8,22 @@ from typing import TYPE_CHECKING
 from caudal.exceptions import MissingContextError
 
 if TYPE_CHECKING:
-    from caudal.engine.flow_scope import FlowScope
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import Run, Scope
 
 #: The innermost run whose code executes here: a task run, a flow run, or None outside of runs.
-current: ContextVar[LiveTask | FlowScope | None] = ContextVar(
-    "caudal_run", default=None
-)
+current: ContextVar[Run | None] = ContextVar("caudal_run", default=None)
 
 #: Tags added by ``with tags(...)``.
 added_tags: ContextVar[frozenset[str]] = ContextVar("caudal_tags", default=frozenset())
 
 
-def current_flow() -> FlowScope | None:
+def current_flow() -> Scope | None:
     """Return the flow run in charge here, or None."""
     run = current.get()
     return None if run is None else run.scope
 
 
-def require_run(what: str) -> LiveTask | FlowScope:
+def require_run(what: str) -> Run:
     """Return the run in charge here.
 
     Raises:

@@ -9,42 +9,65 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.commands import Sleep, run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from contextvars import Context
 
-    from caudal.engine.engine import Engine
-    from caudal.engine.flow_scope import FlowScope
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.commands import Command
+    from caudal.engine.parts import InputRun, Parts
     from caudal.runners.port import Runner
+
+
+class Submitted(Protocol):
+    """A task run that was handed over to be started."""
+
+    #: None once the run is done.
+    context: Context | None
+    program: Generator[Command, Any, Any] | None
+    done: bool
+    #: Inputs that are not there yet.
+    unmet: int
+
+    @property
+    def spec(self) -> Any:
+        """The task."""
+        ...
+
+    def finish(
+        self, kind: str, name: str, data: Any = None, message: str | None = None
+    ) -> None:
+        """Enter the last state."""
+        ...
 
 
 class Dispatcher:
     """Starts the submitted task runs of one flow run.
 
     Args:
-        engine: Threads, timers and event loop.
-        scope: The flow run.
+        parts: Threads, timers and event loop.
         runner: Where attempts execute; its ``max_workers`` bounds the runs that are started at a time.
     """
 
-    def __init__(self, engine: Engine, scope: FlowScope, runner: Runner) -> None:
-        self._engine, self._scope, self._runner = engine, scope, runner
+    def __init__(self, parts: Parts, runner: Runner) -> None:
+        self._parts, self._runner = parts, runner
+        #: Whether runs that sleep are to wake up at once.
+        self._stopping = False
         self._lock = threading.Lock()
         self._limit = runner.max_workers
         #: Runs handed to threads and not finished, kept only where there is a limit.
         self._started = 0
-        self._ready: deque[LiveTask] = deque()
+        self._ready: deque[Submitted] = deque()
         #: Runs submitted and not finished.
         self._open = 0
         self._on_drained: list[Callable[[], None]] = []
         #: Runs that execute now, and their threads.
-        self._executing: dict[LiveTask, int] = {}
+        self._executing: dict[Submitted, int] = {}
 
-    def submit(self, run: LiveTask, upstream: list[LiveTask]) -> None:
+    def submit(self, run: Submitted, upstream: list[InputRun]) -> None:
         """Start a run when the runs it takes results from are done."""
         with self._lock:
             self._open += 1
@@ -86,11 +109,12 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Interrupt the runs that execute; those not started see the scope's reason and end themselves."""
-        self._engine.timers.hurry()
+        self._stopping = True
+        self._parts.timers.hurry()
         for run, thread in list(self._executing.items()):
             self._runner.interrupt(run, thread)
 
-    def _start(self, run: LiveTask) -> None:
+    def _start(self, run: Submitted) -> None:
         if self._limit is not None:
             with self._lock:
                 if self._started >= self._limit:
@@ -99,15 +123,15 @@ class Dispatcher:
                 self._started += 1
         self._hand_over(run)
 
-    def _hand_over(self, run: LiveTask) -> None:
+    def _hand_over(self, run: Submitted) -> None:
         if run.spec.is_async and not self._runner.is_remote:
             context = run.context
             assert context is not None, "submitted runs carry their context"
-            self._engine.loop.start(self._drive_async(run), context)
+            self._parts.loop.start(self._drive_async(run), context)
         else:
-            self._engine.pool.submit(_Job(self, run))
+            self._parts.pool.submit(_Job(self, run))
 
-    def drive(self, run: LiveTask) -> None:
+    def drive(self, run: Submitted) -> None:
         """Carry out a run's program on this thread until it ends or sleeps."""
         context = run.context
         assert context is not None, "submitted runs carry their context"
@@ -127,11 +151,11 @@ class Dispatcher:
             self._finished()
             return
         self._release()
-        self._engine.timers.after(
-            0 if self._scope.stopping else pause, lambda: self._start(run)
+        self._parts.timers.after(
+            0 if self._stopping else pause, lambda: self._start(run)
         )
 
-    async def _drive_async(self, run: LiveTask) -> None:
+    async def _drive_async(self, run: Submitted) -> None:
         program = run.program
         assert program is not None, "submitted runs carry their program"
         try:
@@ -170,14 +194,14 @@ class _Job:
 
     __slots__ = ("dispatcher", "run")
 
-    def __init__(self, dispatcher: Dispatcher, run: LiveTask) -> None:
+    def __init__(self, dispatcher: Dispatcher, run: Submitted) -> None:
         self.dispatcher, self.run = dispatcher, run
 
     def __call__(self) -> None:
         self.dispatcher.drive(self.run)
 
 
-def _advance(run: LiveTask) -> float | None:
+def _advance(run: Submitted) -> float | None:
     """Carry out a run's program; return the seconds of a sleep it asked for, or None at its end."""
     program: Any = run.program
     assert program is not None, "submitted runs carry their program"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from caudal.clock import timestamp
 from caudal.engine.flow_scope import FlowScope
@@ -15,22 +14,17 @@ from caudal.engine.liveness import is_alive, own_lease
 from caudal.engine.pool import Pool
 from caudal.engine.results import Results
 from caudal.engine.timers import Timers
-from caudal.ledger.port import RunFilter
 from caudal.model.runs import Fence
-from caudal.model.views import FlowRun, TaskRun, utc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from caudal.engine.live_task import LiveTask
     from caudal.engine.loop import LoopThread
     from caudal.ledger.port import Ledger
     from caudal.model.runs import FlowRunRow
     from caudal.runners.port import Runner
     from caudal.settings import Settings
     from caudal.storage.port import BlobStore
-
-_PAGE = 5000
 
 
 class Engine:
@@ -72,7 +66,7 @@ class Engine:
         )
         self.pool = Pool()
         self.timers = Timers()
-        self._scopes: dict[bytes, FlowScope] = {}
+        self._on_lost: dict[bytes, Callable[[str], None]] = {}
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None
         #: The scope of tasks that are called outside flows.
@@ -91,50 +85,19 @@ class Engine:
                     self._loop = LoopThread()
         return self._loop
 
-    def register(self, scope: FlowScope) -> None:
+    def register(self, flow_run_id: bytes, on_lost: Callable[[str], None]) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on."""
-        assert scope.id is not None, (
-            "the scope of tasks outside flows is not registered"
-        )
-        self._scopes[scope.id] = scope
-        if not self._leased:
-            self._leased = True
-            self._renew()
+        self._on_lost[flow_run_id] = on_lost
+        self._hold_lease()
 
-    def forget(self, scope: FlowScope) -> None:
+    def forget(self, flow_run_id: bytes) -> None:
         """Learn that a flow run has ended here."""
-        if scope.id is not None:
-            self._scopes.pop(scope.id, None)
-
-    def view(self, run: LiveTask | FlowScope) -> FlowRun | TaskRun:
-        """Return a run as hooks see it."""
-        if run is run.scope:
-            return _flow_view(run.scope)
-        return _task_view(cast("LiveTask", run))
-
-    def view_for_cache(self, run: LiveTask) -> Any:
-        """Return what a cache policy may look at."""
-        return CacheContext(run)
-
-    def load_recorded(self, scope: FlowScope) -> None:
-        """Read a flow run's task runs of earlier attempts, so that what they did is not done again."""
-        assert scope.id is not None, "only flow runs have attempts"
-        self.journal.barrier().wait()
-        where = RunFilter(flow_run_id=scope.id)
-        after: bytes | None = None
-        while True:
-            rows = self.ledger.task_runs(where, limit=_PAGE, after=after)
-            scope.recorded.update((row.path, row) for row in rows)
-            if len(rows) < _PAGE:
-                return
-            after = rows[-1].id
+        self._on_lost.pop(flow_run_id, None)
 
     def claim(self, flow_run_id: bytes) -> FlowRunRow:
         """Take a flow run over for this process; see ``Ledger.claim``."""
         self.journal.barrier().wait()
-        if not self._leased:
-            self._leased = True
-            self._renew()
+        self._hold_lease()
         return self.ledger.claim(flow_run_id, self.owner, timestamp(), is_alive)
 
     def sweep(self) -> Sequence[FlowRunRow]:
@@ -155,55 +118,17 @@ class Engine:
             self.ledger.release(self.owner)
         self.ledger.close()
 
+    def _hold_lease(self) -> None:
+        if not self._leased:
+            self._leased = True
+            self._renew()
+
     def _renew(self) -> None:
         if self._leased:
             expires_at = timestamp() + self.settings.lease_seconds
             self.ledger.renew(own_lease(self.owner, expires_at))
 
     def _refused(self, flow_run_id: bytes, reason: str) -> None:
-        scope = self._scopes.get(flow_run_id)
-        if scope is not None:
-            scope.lose(reason)
-
-
-class CacheContext:
-    """What a cache policy sees of a task run: the task, the task run and its flow run."""
-
-    __slots__ = ("flow_run", "parameters", "task", "task_run")
-
-    def __init__(self, run: LiveTask) -> None:
-        self.task = run.spec.decorated
-        self.parameters: dict[str, Any] = run.spec.bind(run.args, run.kwargs)
-        self.task_run: TaskRun = _task_view(run)
-        self.flow_run: FlowRun | None = (
-            None if run.scope.id is None else _flow_view(run.scope)
-        )
-
-
-def _flow_view(scope: FlowScope) -> FlowRun:
-    assert scope.uuid is not None, "the scope of tasks outside flows is no flow run"
-    return FlowRun(
-        id=scope.uuid,
-        name=scope.name,
-        flow_name=scope.spec.name if scope.spec else "",
-        state=scope.state(),
-        created=utc(scope.created_at),
-        run_count=scope.run_count,
-        parameters=scope.parameters,
-        tags=sorted(scope.tags),
-        attempt=scope.fence.attempt,
-    )
-
-
-def _task_view(run: LiveTask) -> TaskRun:
-    return TaskRun(
-        id=UUID(bytes=run.id),
-        flow_run_id=run.scope.uuid,
-        name=run.name,
-        task_name=run.spec.name,
-        dynamic_key=run.path,
-        state=run.state(),
-        created=utc(run.created_at),
-        run_count=run.run_count,
-        details={"tags": sorted(run.spec.tags)},
-    )
+        on_lost = self._on_lost.get(flow_run_id)
+        if on_lost is not None:
+            on_lost(reason)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine.commands import Call, Durable, Hook, Io, Sleep, Until
 from caudal.engine.context import current
 from caudal.engine.logs import flow_logger
+from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state
+from caudal.engine.snapshots import flow_view
 from caudal.engine.task_run import error_details
 from caudal.exceptions import (
     LeaseLostError,
@@ -71,7 +73,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         yield from _interrupted(scope, error)
         raise
     finally:
-        scope.engine.forget(scope)
+        if scope.id is not None:
+            scope.parts.forget(scope.id)
     return scope.state()
 
 
@@ -105,13 +108,14 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         ):
             return state
         failures += 1
-        delay = retry.delay(failures, scope.engine.random)
+        delay = retry.delay(failures, scope.parts.random)
         message = f"{state.message}. Retry {failures}/{retry.retries} will start in {delay:g} second(s)."
         flow_logger(scope).warning("%s", message)
         if delay:
             scope.move("SCHEDULED", "AwaitingRetry", message)
             yield Sleep(delay)
         scope.begin_retry()
+        yield Io(load_recorded, scope)
 
 
 def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
@@ -120,7 +124,7 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     assert spec is not None, "only flows are called"
     try:
         args, kwargs = spec.unbind(scope.parameters)
-        value = yield Call(scope.engine.local, spec, args, kwargs, current, scope)
+        value = yield Call(scope.parts.local, spec, args, kwargs, current, scope)
         for run in awaited_runs(value):
             if not run.done:
                 yield Until(run.subscribe)
@@ -177,7 +181,7 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
 
 def _store(scope: FlowScope, value: Any, key: str) -> Any:
     assert scope.spec is not None, "only flows have results"
-    return scope.engine.results.write(value, key, serializer=scope.spec.serializer)
+    return scope.parts.results.write(value, key, serializer=scope.spec.serializer)
 
 
 def _log_end(scope: FlowScope, state: State[Any]) -> None:
@@ -218,7 +222,7 @@ def _interrupted(
     except LedgerError as failure:
         flow_logger(scope).error(
             "the end of the run could not be recorded: %s", failure
-        )  # noqa: TRY400 - the interrupt goes on
+        )
         return
     yield from _hooks(scope, _MOMENTS[kind])
 
@@ -237,7 +241,7 @@ def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:
         return
     for hook in spec.hooks.get(moment, ()):
         try:
-            yield Hook(hook, spec.decorated, scope.engine.view(scope), scope.state())
+            yield Hook(hook, spec.decorated, flow_view(scope), scope.state())
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
             flow_logger(scope).exception(
                 "hook %r failed", getattr(hook, "__name__", hook)

@@ -17,8 +17,7 @@ from caudal.model.runs import Fence, FlowRunChange, Move
 from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
-    from caudal.engine.engine import Engine
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import Parts, Run
     from caudal.ledger.port import Batch
     from caudal.model.runs import TaskRunRow
     from caudal.model.specs import FlowSpec
@@ -31,7 +30,7 @@ class FlowScope:
     """A flow run in this process, or the scope of tasks that are called outside flows.
 
     Args:
-        engine: The parts it works with.
+        parts: What it works with.
         spec: The flow; None for the scope of tasks outside flows.
         run_id: The flow run's id; None for the scope of tasks outside flows.
         name: Name of the run.
@@ -44,27 +43,27 @@ class FlowScope:
 
     def __init__(
         self,
-        engine: Engine,
+        parts: Parts,
         spec: FlowSpec | None,
         run_id: bytes | None,
         name: str,
         *,
         parameters: dict[str, Any],
         fence: Fence,
-        parent: LiveTask | FlowScope | None,
+        parent: Run | None,
         runner: Runner,
         tags: frozenset[str] = frozenset(),
     ) -> None:
-        self.engine, self.spec, self.id, self.name = engine, spec, run_id, name
+        self.parts, self.spec, self.id, self.name = parts, spec, run_id, name
         self.parameters, self.fence, self.parent, self.tags = (
             parameters,
             fence,
             parent,
             tags,
         )
-        self.journal = engine.journal
+        self.journal = parts.journal
         self.runner = runner
-        self.dispatcher = Dispatcher(engine, self, runner)
+        self.dispatcher = Dispatcher(parts, runner)
         self.ids = TaskRunIds(run_id or os.urandom(16), os.urandom(4))
         self.path = ""
         self.counters: dict[str, count[int]] = {}
@@ -153,9 +152,8 @@ class FlowScope:
         self.journal.put(_FlowItem(self.id, self.fence, change))
 
     def begin_retry(self) -> None:
-        """Count calls from the start again: the flow's code runs once more, and its stored results are its own."""
+        """Count calls from the start again: the flow's code runs once more."""
         self.counters = {}
-        self.engine.load_recorded(self)
 
     def lose(self, reason: str) -> None:
         """Learn that the ledger refused to write for this run; nothing further starts."""

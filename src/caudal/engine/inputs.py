@@ -18,7 +18,7 @@ from caudal.model.states import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import InputRun
 
 #: Types that hold nothing and whose equal values share an identity.
 ATOMS = frozenset(
@@ -32,7 +32,7 @@ class Pending:
 
     __slots__ = ("run",)
 
-    run: LiveTask
+    run: InputRun
 
 
 def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Pending | State[Any]]:
@@ -107,7 +107,7 @@ def _resolve(value: Any, *, allow: bool) -> Any:
 
 def _outcome(
     state: Callable[[], State[Any]], completed: bool, name: str, *, allow: bool
-) -> Any:  # noqa: FBT001 - private
+) -> Any:
     if completed:
         return state().get()
     if allow:

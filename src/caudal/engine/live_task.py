@@ -18,6 +18,7 @@ from caudal.model.states import State, StateType, is_terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextvars import Context
+
     from caudal.engine.commands import Command
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.journal import Journal

@@ -20,8 +20,7 @@ from caudal.model.runs import LogRow
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from caudal.engine.flow_scope import FlowScope
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import Run
     from caudal.ledger.port import Batch
 
 #: Characters of a log line that are kept; longer ones are cut, never dropped.
@@ -43,7 +42,7 @@ else:
 class RunLogger(_Adapter):
     """A logger that knows its run; ``extra=`` fields are kept as JSON."""
 
-    def __init__(self, logger: logging.Logger, run: LiveTask | FlowScope) -> None:
+    def __init__(self, logger: logging.Logger, run: Run) -> None:
         super().__init__(logger, {})
         self.run = run
 
@@ -57,19 +56,19 @@ class RunLogger(_Adapter):
         return msg, kwargs
 
 
-def task_logger(run: LiveTask) -> RunLogger:
+def task_logger(run: Run) -> RunLogger:
     """Return the logger of a task run."""
     return RunLogger(logging.getLogger("caudal.task_runs"), run)
 
 
-def flow_logger(scope: FlowScope) -> RunLogger:
+def flow_logger(scope: Run) -> RunLogger:
     """Return the logger of a flow run."""
     return RunLogger(logging.getLogger("caudal.flow_runs"), scope)
 
 
-def run_logger(run: LiveTask | FlowScope) -> RunLogger:
+def run_logger(run: Run) -> RunLogger:
     """Return the logger of a run."""
-    return flow_logger(run) if run is run.scope else task_logger(cast("LiveTask", run))
+    return flow_logger(run) if run is run.scope else task_logger(run)
 
 
 class LedgerHandler(logging.Handler):
@@ -77,9 +76,7 @@ class LedgerHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Put a record into the journal; one outside of runs is left to the console."""
-        run: LiveTask | FlowScope | None = (
-            getattr(record, "caudal_run", None) or current.get()
-        )
+        run: Run | None = getattr(record, "caudal_run", None) or current.get()
         if run is None or run.scope.id is None:
             return
         try:
@@ -95,7 +92,7 @@ class LedgerHandler(logging.Handler):
             record.name,
             message[:MAX_MESSAGE_CHARACTERS],
             run.scope.id,
-            None if run is run.scope else cast("LiveTask", run).id,
+            None if run is run.scope else run.id,
             structured(record),
         )
         run.scope.journal.put(LogItem(row))
@@ -134,7 +131,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        run: LiveTask | FlowScope | None = getattr(record, "caudal_run", None)
+        run: Run | None = getattr(record, "caudal_run", None)
         if run is None:
             source = record.name
         else:
@@ -154,7 +151,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        run: LiveTask | FlowScope | None = getattr(record, "caudal_run", None)
+        run: Run | None = getattr(record, "caudal_run", None)
         fields: dict[str, Any] = {
             "at": record.created,
             "level": record.levelname,
@@ -237,9 +234,9 @@ def _run_print(*values: Any, **options: Any) -> None:
     run_logger(run).info("%s", text)
 
 
-def wants_prints(run: LiveTask | FlowScope) -> bool:
+def wants_prints(run: Run) -> bool:
     """Say whether a run's prints are to be logged."""
     if run is run.scope:
         return run.scope.log_prints
-    own = cast("LiveTask", run).spec.log_prints
+    own = run.spec.log_prints
     return run.scope.log_prints if own is None else own

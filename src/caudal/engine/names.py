@@ -10,18 +10,8 @@ if TYPE_CHECKING:
 
     from caudal.model.specs import Spec
 
-_MANNERS = (
-    "amber brisk calm clear cold deep eager early even fair fleet gentle glad golden grand green hidden keen kind "
-    "late light little lively lofty lucid mellow merry mild misty narrow nimble noble old open pale patient plain proud "
-    "quick quiet rapid ready rich ripe roving shady sharp silver slow small smooth soft solid sound sparkling spry steady still "
-    "stony strong sunny sure swift tidy tranquil true upper vast warm wide wild winding young"
-).split()
-_WATERS = (
-    "bay bayou beck bend bight bourn branch brook burn canal cascade channel cove creek current delta drift eddy estuary falls "
-    "fen fjord flow ford fountain gulf gully harbor inlet islet kill lagoon lake leat loch marsh mere millrace moor narrows oxbow "
-    "pond pool puddle race rapids reach reef rill ripple river rivulet runnel sea shoal sound source spring stream strait swale "
-    "tarn tide torrent tributary wadi water wave weir well"
-).split()
+_MANNERS = ["amber", "brisk", "calm", "clear", "cold", "deep", "eager", "early", "even", "fair", "fleet", "gentle", "glad", "golden", "grand", "green", "hidden", "keen", "kind", "late", "light", "little", "lively", "lofty", "lucid", "mellow", "merry", "mild", "misty", "narrow", "nimble", "noble", "old", "open", "pale", "patient", "plain", "proud", "quick", "quiet", "rapid", "ready", "rich", "ripe", "roving", "shady", "sharp", "silver", "slow", "small", "smooth", "soft", "solid", "sound", "sparkling", "spry", "steady", "still", "stony", "strong", "sunny", "sure", "swift", "tidy", "tranquil", "true", "upper", "vast", "warm", "wide", "wild", "winding", "young"]
+_WATERS = ["bay", "bayou", "beck", "bend", "bight", "bourn", "branch", "brook", "burn", "canal", "cascade", "channel", "cove", "creek", "current", "delta", "drift", "eddy", "estuary", "falls", "fen", "fjord", "flow", "ford", "fountain", "gulf", "gully", "harbor", "inlet", "islet", "kill", "lagoon", "lake", "leat", "loch", "marsh", "mere", "millrace", "moor", "narrows", "oxbow", "pond", "pool", "puddle", "race", "rapids", "reach", "reef", "rill", "ripple", "river", "rivulet", "runnel", "sea", "shoal", "sound", "source", "spring", "stream", "strait", "swale", "tarn", "tide", "torrent", "tributary", "wadi", "water", "wave", "weir", "well"]
 
 
 def random_name(random: Random) -> str:

@@ -16,7 +16,7 @@ from caudal.engine.inputs import ATOMS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import InputRun
 
 #: Values held at the same time because they cannot be referenced weakly.
 HELD = 64
@@ -30,10 +30,10 @@ class Origins:
     __slots__ = ("_held", "_weak")
 
     def __init__(self) -> None:
-        self._weak: dict[int, tuple[ref[Any], LiveTask]] = {}
-        self._held: dict[int, tuple[Any, LiveTask]] = {}
+        self._weak: dict[int, tuple[ref[Any], InputRun]] = {}
+        self._held: dict[int, tuple[Any, InputRun]] = {}
 
-    def note(self, value: Any, run: LiveTask) -> None:
+    def note(self, value: Any, run: InputRun) -> None:
         """Remember that a task run returned a value."""
         if value.__class__ in ATOMS:
             return
@@ -46,11 +46,11 @@ class Origins:
             if len(self._held) > HELD // 2:
                 self._drop_unused()
 
-    def of(self, values: Iterable[Any]) -> list[LiveTask]:
+    def of(self, values: Iterable[Any]) -> list[InputRun]:
         """Return the task runs that the values, or the items of their containers, came from."""
         if not self._weak and not self._held:
             return []
-        found: list[LiveTask] = []
+        found: list[InputRun] = []
         for value in values:
             run = self._origin(value)
             if run is not None:
@@ -63,7 +63,7 @@ class Origins:
                 )
         return found
 
-    def _origin(self, value: Any) -> LiveTask | None:
+    def _origin(self, value: Any) -> InputRun | None:
         if value.__class__ in ATOMS:
             return None
         key = id(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from caudal import composition
+from caudal.engine import composition
 from caudal.engine.flow_scope import FlowScope
 from caudal.model.runs import Fence
 

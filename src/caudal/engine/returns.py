@@ -9,12 +9,12 @@ from caudal.engine.inputs import Pending, find, rebuild
 from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import InputRun
 
 _ITERABLES = (list, tuple, set, frozenset)
 
 
-def awaited_runs(value: Any) -> list[LiveTask]:
+def awaited_runs(value: Any) -> list[InputRun]:
     """Return the task runs behind the futures in a returned value."""
     return [item.run for item in find((value,), {}) if isinstance(item, Pending)]
 

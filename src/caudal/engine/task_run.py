@@ -13,6 +13,7 @@ from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
 from caudal.engine.results import StoredValue
 from caudal.engine.returns import awaited_runs, describe, final_state
+from caudal.engine.snapshots import task_view
 from caudal.exceptions import (
     CaudalError,
     CrashedRun,
@@ -141,7 +142,7 @@ def _attempts(
             yield from _pause(
                 run,
                 state,
-                retry.delay(failures, run.scope.engine.random),
+                retry.delay(failures, run.scope.parts.random),
                 failures,
                 retry.retries,
             )
@@ -194,7 +195,7 @@ def _succeed(
             )
             return
         if stored is not None and not run.spec.cache_in_memory:
-            data = StoredValue(run.scope.engine.results, stored)
+            data = StoredValue(run.scope.parts.results, stored)
     run.scope.origins.note(data, run)
     run.finish(_COMPLETED, name, data, message)
     yield from _hooks(run, "completion")
@@ -237,7 +238,7 @@ def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bo
     answer: list[Any] = []
 
     def ask() -> Any:
-        outcome = condition(run.spec.decorated, run.scope.engine.view(run), state)
+        outcome = condition(run.spec.decorated, task_view(run), state)
         if hasattr(outcome, "__await__"):
             return _answer(outcome)
         answer.append(outcome)
@@ -263,9 +264,7 @@ def _hooks(run: LiveTask, moment: str) -> Generator[Command, Any, None]:
         return
     for hook in hooks.get(moment, ()):
         try:
-            yield Hook(
-                hook, run.spec.decorated, run.scope.engine.view(run), run.state()
-            )
+            yield Hook(hook, run.spec.decorated, task_view(run), run.state())
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
             task_logger(run).exception(
                 "hook %r failed", getattr(hook, "__name__", hook)

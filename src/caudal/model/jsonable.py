@@ -20,7 +20,7 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return (
             value if value == value and abs(value or 0) != float("inf") else str(value)
-        )  # noqa: PLR0124 - nan
+        )
     if isinstance(value, str):
         return _cut(value)
     if isinstance(value, Enum):

@@ -45,7 +45,7 @@ class FlowRunChange(Struct, omit_defaults=True):
     parameters: dict[str, Any] | None = None
     tags: list[str] | None = None
     #: Who works on the run, and the number of that attempt at it: the fencing token.
-    owner: str | None | UnsetType = UNSET
+    owner: str | UnsetType | None = UNSET
     attempt: int | None = None
     #: Facts to merge into the row's details.
     details: dict[str, Any] | None = None

@@ -26,7 +26,7 @@ class LocalRunner:
 
     def call(
         self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
-    ) -> Any:  # noqa: ARG002 - the port
+    ) -> Any:
         """Run the function once in this thread; see the port."""
         if spec.is_async:
             import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
@@ -38,7 +38,7 @@ class LocalRunner:
 
     async def acall(
         self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
-    ) -> Any:  # noqa: ARG002 - the port
+    ) -> Any:
         """Run a coroutine function once on the running loop; see the port."""
         if spec.timeout is None:
             return await spec.fn(*args, **kwargs)

@@ -19,8 +19,7 @@ from typing import Any
 
 import cloudpickle
 
-from caudal import composition
-from caudal.engine import logs
+from caudal.engine import composition, logs
 from caudal.engine.context import current
 from caudal.engine.remote import RemoteTask
 from caudal.exceptions import CaudalError
@@ -80,7 +79,7 @@ def _call(
 ) -> Any:
     about["parameters"] = (
         pickle.loads(about["parameters"]) if about["parameters"] else {}
-    )  # noqa: S301
+    )
     run = RemoteTask(task.spec, about)
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
     try:

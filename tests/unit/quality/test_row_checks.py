@@ -128,8 +128,8 @@ def test_odd_names_are_names_and_never_sql(
 ) -> None:
     """A column or table may have any name; it is quoted wherever it stands."""
     quoted = '"' + name.replace('"', '""') + '"'
-    warehouse.execute(f"CREATE TABLE raw.{quoted} ({quoted} INTEGER)")  # noqa: S608 - quoted above
-    warehouse.execute(f"INSERT INTO raw.{quoted} VALUES (1), (1), (NULL)")  # noqa: S608
+    warehouse.execute(f"CREATE TABLE raw.{quoted} ({quoted} INTEGER)")
+    warehouse.execute(f"INSERT INTO raw.{quoted} VALUES (1), (1), (NULL)")  # noqa: S608 - quoted above
     table = ("raw", name)
 
     results = run_checks(
@@ -163,16 +163,14 @@ def test_custom_sql_fails_for_each_row_it_returns(
     """A query finds what is wrong; its rows are the failures and the sample."""
     check = CustomSql(
         SALES,
-        "SELECT basket, SUM(quantity) AS pieces FROM raw.sales GROUP BY basket HAVING SUM(quantity) < 2 ORDER BY basket",
+        "SELECT basket, SUM(quantity)::BIGINT AS pieces FROM raw.sales GROUP BY basket HAVING SUM(quantity) < 2 ORDER BY basket",
         "every basket has two pieces",
         name="basket size",
     )
 
     [result] = run_checks(warehouse, [check])
 
-    assert result.sample == ({"basket": 3, "pieces": "-4"},) or result.sample == (
-        {"basket": 3, "pieces": -4},
-    )
+    assert result.sample == ({"basket": 3, "pieces": -4},)
     assert (result.check, result.failed_rows, result.total_rows) == (
         "basket size",
         1,

@@ -118,7 +118,7 @@ def test_masked_columns_are_hidden_in_samples(
     assert result.sample[0]["quantity"] == -4
 
 
-def test_skipped_checks_say_why(warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_skipped_checks_say_why() -> None:
     """A check that was not tried has a result too, and does not block."""
     [result] = skip_checks([NotNull(SALES, "price")], "the table is empty")
 

@@ -1,0 +1,131 @@
+"""What the modules of the engine know of each other: runs, and the parts that runs work with.
+
+Concrete classes point one way: ``Engine`` makes ``FlowScope``, ``LiveTask`` belongs to one. Whatever is below them sees these protocols.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from caudal.engine.journal import Journal
+    from caudal.engine.loop import LoopThread
+    from caudal.engine.pool import Pool
+    from caudal.engine.results import Results
+    from caudal.engine.timers import Timers
+    from caudal.ledger.port import Ledger
+    from caudal.model.states import State
+    from caudal.runners.port import Runner
+    from caudal.settings import Settings
+
+
+class Run(Protocol):
+    """A run whose code executes here: a task run or a flow run."""
+
+    @property
+    def id(self) -> bytes | None:
+        """The run's id; None for the scope of tasks outside flows."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Position in the flow's program; empty for the flow itself."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """The flow run it belongs to; a flow run belongs to itself."""
+        ...
+
+    @property
+    def spec(self) -> Any:
+        """The decorated function; None for the scope of tasks outside flows."""
+        ...
+
+    def next_index(self, key: str) -> int:
+        """Return how many calls of a task this run's code made before."""
+        ...
+
+    def state(self) -> State[Any]:
+        """Return the state the run is in."""
+        ...
+
+
+class Scope(Run, Protocol):
+    """What the runs of one flow run share."""
+
+    @property
+    def journal(self) -> Journal:
+        """Where they are recorded."""
+        ...
+
+    @property
+    def log_prints(self) -> bool:
+        """Whether prints become log lines."""
+        ...
+
+    @property
+    def persist(self) -> bool:
+        """Whether results are stored."""
+        ...
+
+
+class InputRun(Protocol):
+    """A task run whose result is an input of another run."""
+
+    id: bytes
+    name: str
+    done: bool
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the run ended well."""
+        ...
+
+    def state(self) -> State[Any]:
+        """Return the state the run is in."""
+        ...
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Have a function called once when the run is done, at once if it is."""
+        ...
+
+
+class Parts(Protocol):
+    """What runs of one process share; see ``Engine``."""
+
+    ledger: Ledger
+    settings: Settings
+    local: Runner
+    owner: bytes
+    random: Random
+    journal: Journal
+    results: Results
+    pool: Pool
+    timers: Timers
+
+    @property
+    def loop(self) -> LoopThread:
+        """The event loop for submitted coroutine functions, started on first use."""
+        ...
+
+    def register(self, flow_run_id: bytes, on_lost: Callable[[str], None]) -> None:
+        """Learn of a flow run that this process works on; the process holds a lease from now on.
+
+        Args:
+            flow_run_id: The flow run.
+            on_lost: Called with the reason when the ledger refused to write for it.
+        """
+        ...
+
+    def forget(self, flow_run_id: bytes) -> None:
+        """Learn that a flow run has ended here."""
+        ...

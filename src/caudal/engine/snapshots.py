@@ -1,0 +1,57 @@
+"""Live runs as the user's code sees them: in hooks, conditions and cache keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.model.views import FlowRun, TaskRun, utc
+
+if TYPE_CHECKING:
+    from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.live_task import LiveTask
+
+
+class CacheContext:
+    """What a cache policy sees of a task run: the task, the task run and its flow run."""
+
+    __slots__ = ("flow_run", "parameters", "task", "task_run")
+
+    def __init__(self, run: LiveTask) -> None:
+        self.task = run.spec.decorated
+        self.parameters: dict[str, Any] = run.spec.bind(run.args, run.kwargs)
+        self.task_run: TaskRun = task_view(run)
+        self.flow_run: FlowRun | None = (
+            None if run.scope.id is None else flow_view(run.scope)
+        )
+
+
+def flow_view(scope: FlowScope) -> FlowRun:
+    """Return a flow run as it is now."""
+    assert scope.uuid is not None, "the scope of tasks outside flows is no flow run"
+    return FlowRun(
+        id=scope.uuid,
+        name=scope.name,
+        flow_name=scope.spec.name if scope.spec else "",
+        state=scope.state(),
+        created=utc(scope.created_at),
+        run_count=scope.run_count,
+        parameters=scope.parameters,
+        tags=sorted(scope.tags),
+        attempt=scope.fence.attempt,
+    )
+
+
+def task_view(run: LiveTask) -> TaskRun:
+    """Return a task run as it is now."""
+    return TaskRun(
+        id=UUID(bytes=run.id),
+        flow_run_id=run.scope.uuid,
+        name=run.name,
+        task_name=run.spec.name,
+        dynamic_key=run.path,
+        state=run.state(),
+        created=utc(run.created_at),
+        run_count=run.run_count,
+        details={"tags": sorted(run.spec.tags)},
+    )

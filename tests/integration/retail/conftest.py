@@ -1,0 +1,132 @@
+"""Small retail sources with the tables and columns of the real one."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "retail"
+sys.path.insert(0, str(EXAMPLE))
+
+import landing  # noqa: E402 - found in the folder added above
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WEEKS = 40
+
+#: Three stores sell three departments' products every day; sales rise and fall with the week and the store. Store 3 opens late.
+_SALES = """
+CREATE TABLE transactions AS
+SELECT
+    (1 + (day * 3 + store + line) % 20)::BIGINT AS household_id,
+    store::BIGINT AS store_id,
+    (day * 100 + store * 10 + visit)::BIGINT AS basket_id,
+    (100 + line)::BIGINT AS product_id,
+    (1 + (day + line) % 3)::BIGINT AS quantity,
+    round(5.0 + store + line + (day * 7 + line * 5) % 11, 2) AS sales_value,
+    CASE WHEN (day + line) % 4 = 0 THEN 0.5 ELSE 0 END::DOUBLE AS retail_disc,
+    0.0::DOUBLE AS coupon_disc,
+    0.0::DOUBLE AS coupon_match_disc,
+    (CASE WHEN day = 0 THEN 1 ELSE 2 + (day - 1) // 7 END)::BIGINT AS week,
+    TIMESTAMP '2017-01-01 17:00:00' + to_days(day::INTEGER) + to_hours(visit::INTEGER) AS transaction_timestamp
+FROM range({days}) AS days(day), range(1, 4) AS stores(store), range(2) AS visits(visit), range(3) AS lines(line)
+WHERE store < 3 OR day > {days} - 60
+"""
+
+_REFERENCE = {
+    "products": "SELECT (100 + i)::BIGINT AS product_id, 1::BIGINT AS manufacturer_id, "
+    "['GROCERY', 'PRODUCE', 'DELI', 'PASTRY'][i + 1] AS department, 'National' AS brand, "
+    "CASE WHEN i < 3 THEN 'FOOD' END AS product_category, 'TYPE' AS product_type, NULL::VARCHAR AS package_size FROM range(4) AS r(i)",
+    "demographics": "SELECT 1::BIGINT AS household_id, '45-54' AS age, '35-49K' AS income, NULL::VARCHAR AS home_ownership, "
+    "'Married' AS marital_status, '2' AS household_size, '2 Adults' AS household_comp, '0' AS kids_count",
+    "campaigns": "SELECT c::BIGINT AS campaign_id, h::BIGINT AS household_id FROM range(1, 3) AS r(c), range(1, 8) AS s(h)",
+    "campaign_descriptions": "SELECT 1::BIGINT AS campaign_id, 'Type A' AS campaign_type, TIMESTAMP '2017-03-01' AS start_date, "
+    "TIMESTAMP '2017-03-28' AS end_date UNION ALL SELECT 2, 'Type B', TIMESTAMP '2017-01-05', TIMESTAMP '2017-02-05'",
+    "coupons": "SELECT 5001::BIGINT AS coupon_upc, (100 + i)::BIGINT AS product_id, 1::BIGINT AS campaign_id FROM range(3) AS r(i)",
+    "coupon_redemptions": "SELECT 2::BIGINT AS household_id, 5001::BIGINT AS coupon_upc, 1::BIGINT AS campaign_id, "
+    "TIMESTAMP '2017-03-05' AS redemption_date",
+}
+
+
+class Source:
+    """A folder of Parquet files that a test can change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._connection = duckdb.connect()
+
+    def make(self, weeks: int = WEEKS) -> Source:
+        """Make every table in memory, with sales of a number of weeks."""
+        days = 1 + 7 * (weeks - 1)
+        self._connection.execute(_SALES.format(days=days))
+        for table, query in _REFERENCE.items():
+            self._connection.execute(f"CREATE TABLE {table} AS {query}")
+        return self
+
+    def sql(self, statement: str) -> Source:
+        """Change a table in memory; `write` brings the change to the files."""
+        self._connection.execute(statement)
+        return self
+
+    def write(self, *, weekly: bool = True) -> Path:
+        """Write all files, sales as one file for each week or as a single one, and return the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for table in _REFERENCE:
+            self._copy(f"FROM {table}", self.folder / f"{table}.parquet")
+        if not weekly:
+            self._copy(
+                "FROM transactions ORDER BY ALL", self.folder / "transactions.parquet"
+            )
+            return self.folder
+        (self.folder / "transactions").mkdir(exist_ok=True)
+        for (week,) in self._connection.execute(
+            "SELECT DISTINCT week FROM transactions"
+        ).fetchall():
+            self._copy(
+                f"FROM transactions WHERE week = {week} ORDER BY ALL", self.week(week)
+            )
+        return self.folder
+
+    def week(self, number: int) -> Path:
+        """Return the file of one week."""
+        return self.folder / "transactions" / f"week={number:02}.parquet"
+
+    def close(self) -> None:
+        """Forget the tables in memory."""
+        self._connection.close()
+
+    def _copy(self, query: str, path: Path) -> None:
+        self._connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    """Return a source with six weeks of sales, not written yet."""
+    made = Source(tmp_path / "source").make(weeks=6)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    """Return where the test's warehouse is to be."""
+    return tmp_path / "output" / "warehouse.duckdb"
+
+
+def land_all(folder: Path, warehouse: Path) -> list[landing.Landed]:
+    """Land every drop of a source, eight at a time, as the pipeline does."""
+    landings = landing.plan_landings(folder, warehouse)
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda drop: landing.land_drop(drop, warehouse), landings))
+
+
+@pytest.fixture
+def land() -> Callable[[Path, Path], list[landing.Landed]]:
+    """Return the function that lands a whole source."""
+    return land_all
