@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from caudal.settings import Settings
     from caudal.storage.port import BlobStore
 
-_closing_at_exit = False
-
 
 def make_engine(settings: Settings | None = None) -> Engine:
     """Return a new engine.
@@ -34,10 +32,8 @@ def make_engine(settings: Settings | None = None) -> Engine:
 
 def compose() -> Engine:
     """Return the process's engine, which is closed when the process ends."""
-    global _closing_at_exit
-    if not _closing_at_exit:
-        _closing_at_exit = True
-        atexit.register(close_engine)
+    atexit.unregister(close_engine)
+    atexit.register(close_engine)
     return make_engine()
 
 

@@ -58,7 +58,7 @@ class Flow(Generic[P, R]):
         retries = given["retries"]
         delay = given["retry_delay_seconds"]
         runner = given["task_runner"]
-        spec = FlowSpec(
+        return FlowSpec(
             self.fn,
             self,
             name=self.name,
@@ -86,7 +86,6 @@ class Flow(Generic[P, R]):
             if given["validate_parameters"]
             else None,
         )
-        return spec
 
     def with_options(self, **options: Any) -> Flow[P, R]:
         """Return the same flow with some options changed; see `flow` for their meaning."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from caudal.settings import get_current_settings
 
@@ -46,7 +46,7 @@ class TaskRunner:
             self._runner.close()
             self._runner = None
 
-    def __enter__(self) -> TaskRunner:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

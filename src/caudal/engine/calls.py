@@ -148,7 +148,6 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
         else current_engine()
     )
     now = timestamp()
-    tags = added_tags.get() | spec.tags
     scope = FlowScope(
         parts,
         spec,
@@ -158,8 +157,8 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
         fence=Fence(parts.owner, 1),
         parent=parent,
         runner=runner_of(spec, parts),
-        tags=tags,
     )
+    scope.tags = added_tags.get() | spec.tags
     _open(scope)
     if spec.run_name is not None:
         scope.name = run_name(spec, parameters)
@@ -193,8 +192,8 @@ def resume_flow_run(
         fence=Fence(engine.owner, row.attempt),
         parent=None,
         runner=runner_of(spec, engine),
-        tags=frozenset(row.tags),
     )
+    scope.tags = frozenset(row.tags)
     scope.run_count = row.run_count
     _open(scope)
     load_recorded(scope)

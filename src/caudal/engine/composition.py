@@ -65,8 +65,6 @@ def use_engine(engine: Engine) -> Generator[Engine]:
 
 def _forget_after_fork() -> None:
     """Drop the engine in a forked child: its threads and its lease belong to the parent."""
-    global _lock
-    _lock = threading.RLock()
     _made.clear()
     _override.set(None)
 

@@ -38,7 +38,6 @@ class FlowScope:
         fence: Proof that this process owns the run.
         parent: The run whose code made the call, None at the top.
         runner: Where submitted tasks execute.
-        tags: Tags of the run.
     """
 
     def __init__(
@@ -52,15 +51,10 @@ class FlowScope:
         fence: Fence,
         parent: Run | None,
         runner: Runner,
-        tags: frozenset[str] = frozenset(),
     ) -> None:
         self.parts, self.spec, self.id, self.name = parts, spec, run_id, name
-        self.parameters, self.fence, self.parent, self.tags = (
-            parameters,
-            fence,
-            parent,
-            tags,
-        )
+        self.parameters, self.fence, self.parent = parameters, fence, parent
+        self.tags: frozenset[str] = frozenset()
         self.journal = parts.journal
         self.runner = runner
         self.dispatcher = Dispatcher(parts, runner)

@@ -91,29 +91,21 @@ def _resolve(value: Any, *, allow: bool) -> Any:
     if value.__class__ in ATOMS:
         return value
     if isinstance(value, Pending):
-        run = value.run
-        return _outcome(run.state, run.is_completed, run.name, allow=allow)
+        return _outcome(value.run.state(), value.run.name, allow=allow)
     if isinstance(value, State):
-        state = cast("State[Any]", value)
-        return _outcome(
-            lambda: state, state.is_completed(), "given as a state", allow=allow
-        )
+        return _outcome(cast("State[Any]", value), "given as a state", allow=allow)
     if isinstance(value, Annotation):
-        if isinstance(value, quote):
-            return value.value
-        return _resolve(value.value, allow=allow or isinstance(value, allow_failure))
+        inner = cast("Annotation[Any]", value)
+        if isinstance(inner, quote):
+            return inner.value
+        return _resolve(inner.value, allow=allow or isinstance(inner, allow_failure))
     return rebuild(value, lambda item: _resolve(item, allow=allow))
 
 
-def _outcome(
-    state: Callable[[], State[Any]], completed: bool, name: str, *, allow: bool
-) -> Any:
-    if completed:
-        return state().get()
-    if allow:
-        return state().get(raise_on_failure=False)
-    now = state()
-    raise UpstreamTaskError(name, str(now))
+def _outcome(state: State[Any], name: str, *, allow: bool) -> Any:
+    if state.is_completed() or allow:
+        return state.get(raise_on_failure=False)
+    raise UpstreamTaskError(name, str(state))
 
 
 def rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -126,19 +118,14 @@ def rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
             key: change(item) for key, item in cast("dict[Any, Any]", value).items()
         }
         return entries if value.__class__ is dict else value.__class__(entries)
-    if is_dataclass(value) and not isinstance(value, type):
-        changed = {
-            field.name: change(getattr(value, field.name))
-            for field in fields(value)
-            if field.init
+    if is_dataclass(value):
+        given = {
+            f.name: change(getattr(value, f.name)) for f in fields(value) if f.init
         }
-        return replace(value, **changed)
-    changed_items = [change(item) for item in items]
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return value.__class__(*changed_items)
-    kind = (
-        list
-        if isinstance(value, list) and value.__class__ is not list
-        else value.__class__
-    )
-    return kind(changed_items)
+        return replace(cast("Any", value), **given)
+    changed = [change(item) for item in items]
+    if isinstance(value, tuple) and hasattr(cast("Any", value), "_fields"):
+        return cast("Any", value).__class__(*changed)
+    if isinstance(value, list):
+        return changed
+    return value.__class__(changed)

@@ -60,7 +60,7 @@ def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
         fence=Fence(*about["fence"]),
         parent=None,
         runner=engine.local,
-        tags=about["tags"],
     )
+    scope.tags = about["tags"]
     scope.persist, scope.log_prints = about["persist"], about["log_prints"]
     return scope

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine.caching import Keeping
 from caudal.engine.commands import Call, Hook, Io, Sleep, Until
 from caudal.engine.context import current
-from caudal.engine.inputs import resolve
+from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
 from caudal.engine.results import StoredValue
@@ -46,158 +46,166 @@ _COMPLETED, _FAILED, _RUNNING, _SCHEDULED = (
 def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:
     """Return the program of a task run; when it has ended, the run is done.
 
-    Nothing but interrupts comes out of it: whatever the user's code does ends in the run's state.
+    Nothing but interrupts and exits comes out of it: whatever else the user's code does ends in the run's state.
 
     Args:
         run: The task run, pending.
         runner: Where its attempts execute.
     """
-    spec = run.spec
+    scope = run.scope
     try:
         if run.upstream is not None:
-            for other in run.upstream:
-                if not other.done:
-                    yield Until(other.subscribe)
-            run.args = tuple(resolve(value) for value in run.args)
-            run.kwargs = {name: resolve(value) for name, value in run.kwargs.items()}
-            resolve(run.after)
-            if spec.run_name is not None:
-                run.name = run_name(spec, spec.bind(run.args, run.kwargs))
-        if run.scope.stopping is not None:
+            yield from _take_inputs(run, run.upstream)
+        if scope.stopping is not None:
             run.finish(
-                "CANCELLED", "Cancelled", None, f"Not started: {run.scope.stopping}."
+                "CANCELLED", "Cancelled", None, f"Not started: {scope.stopping}."
             )
-            return
-        keeping: Keeping | None = None
-        if not spec.plain or run.scope.persist or run.scope.recorded:
-            keeping = Keeping(run)
-            kept = yield Io(keeping.find)
-            if kept is not None:
-                keeping.adopt(kept)
-                if spec.hooks:
-                    yield from _hooks(run, "completion")
-                return
-        yield from _attempts(run, runner, keeping)
+        elif run.spec.plain and not scope.persist:
+            yield from _attempts(run, runner, None)
+        else:
+            yield from _find_or_run(run, runner)
     except UpstreamTaskError as error:
-        run.finish(
-            "PENDING",
-            "NotReady",
-            error,
-            f"Upstream task run {error.upstream!r} did not reach a 'COMPLETED' state.",
+        message = (
+            f"Upstream task run {error.upstream!r} did not reach a 'COMPLETED' state."
         )
-    except KeyboardInterrupt as error:
-        if not run.done:
-            run.finish(
-                "CANCELLED", "Cancelled", error, run.scope.stopping or "Interrupted."
-            )
-        raise
+        run.finish("PENDING", "NotReady", error, message)
     except BaseException as error:
-        if not run.done:
-            _record_error(run, error)
-            run.finish(
-                "CRASHED", "Crashed", error, f"Execution was ended by {describe(error)}"
-            )
+        _end_abruptly(run, error)
         raise
+
+
+def _take_inputs(
+    run: LiveTask, upstream: list[LiveTask]
+) -> Generator[Command, Any, None]:
+    """Wait for the runs that the inputs come from and put their results in place."""
+    for other in upstream:
+        if not other.done:
+            yield Until(other.subscribe)
+    run.args = tuple(resolve(value) for value in run.args)
+    run.kwargs = {name: resolve(value) for name, value in run.kwargs.items()}
+    resolve(run.after)
+    spec = run.spec
+    if spec.run_name is not None:
+        run.name = run_name(spec, spec.bind(run.args, run.kwargs))
+
+
+def _find_or_run(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:
+    """End the run with a kept result if one will do, else call the function."""
+    keeping = Keeping(run)
+    kept = yield Io(keeping.find)
+    if kept is None:
+        yield from _attempts(run, runner, keeping)
+        return
+    keeping.adopt(kept)
+    yield from _hooks(run, "completion")
 
 
 def _attempts(
     run: LiveTask, runner: Runner, keeping: Keeping | None
 ) -> Generator[Command, Any, None]:
     """Call the function until it succeeds or no retry is left."""
-    spec = run.spec
-    retry = spec.retry
-    failures = 0
+    spec, failures = run.spec, 0
     while True:
         run.move(_RUNNING, "Retrying" if failures else "Running")
         if spec.hooks:
             yield from _hooks(run, "running")
         try:
             value = yield Call(runner, spec, run.args, run.kwargs, current, run)
-            state = None
-            if value.__class__ not in _SIMPLE:
-                for other in awaited_runs(value):
-                    if not other.done:
-                        yield Until(other.subscribe)
-                state = final_state(value)
-        except CrashedRun as error:
-            # the process died, which says nothing of the task: the attempt crashed
-            state = State("CRASHED", message=str(error), data=error)
         except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
             state = _failure(error)
-        if state is None and keeping is None and not spec.hooks:  # the hot path
-            run.scope.origins.note(value, run)  # pyright: ignore[reportPossiblyUnboundVariable]
-            run.finish(_COMPLETED, "Completed", value)  # pyright: ignore[reportPossiblyUnboundVariable]
-            return
-        if state is None or state.is_completed():
-            yield from _succeed(
-                run, keeping, value if state is None else state.data, state
-            )  # pyright: ignore[reportPossiblyUnboundVariable]
-            return
-        again = (
-            retry is not None and failures < retry.retries and not run.scope.stopping
-        )
-        if again and not state.is_cancelled() and (yield from _wants_retry(run, state)):
-            failures += 1
-            assert retry is not None, "a retry needs a policy"
-            yield from _pause(
-                run,
-                state,
-                retry.delay(failures, run.scope.parts.random),
-                failures,
-                retry.retries,
-            )
-            if run.scope.stopping is not None:
-                run.finish(
-                    "CANCELLED",
-                    "Cancelled",
-                    state.data,
-                    f"Not retried: {run.scope.stopping}.",
-                )
+        else:
+            if value.__class__ in ATOMS and keeping is None and not spec.hooks:
+                run.finish(_COMPLETED, "Completed", value)  # the hot path
                 return
-            continue
-        yield from _fail(run, state)
-        return
+            state = yield from _derived_state(value)
+            if state.is_completed():
+                yield from _succeed(run, keeping, state)
+                return
+        failures += 1
+        if not (yield from _prepare_retry(run, state, failures)):
+            return
 
 
-_SIMPLE = frozenset({int, float, bool, str, bytes, type(None)})
+def _derived_state(value: Any) -> Generator[Command, Any, State[Any]]:
+    """Return the state that a returned value stands for, after a wait for the futures in it."""
+    for other in awaited_runs(value):
+        if not other.done:
+            yield Until(other.subscribe)
+    return final_state(value)
 
 
 def _failure(error: Exception) -> State[Any]:
-    """Return the state of an attempt whose code raised an exception."""
+    """Return the state of an attempt that ended with an exception."""
+    if isinstance(
+        error, CrashedRun
+    ):  # the process died, which says nothing of the task
+        return State("CRASHED", message=str(error), data=error)
     if isinstance(error, RunTimeoutError):
-        return State(
-            _FAILED,
-            "TimedOut",
-            f"Task run exceeded timeout of {error.seconds:g} second(s)",
-            error,
-        )
-    return State(
-        _FAILED, "Failed", f"Task run encountered an exception {describe(error)}", error
+        message = f"Task run exceeded timeout of {error.seconds:g} second(s)"
+        return State(_FAILED, "TimedOut", message, error)
+    message = f"Task run encountered an exception {describe(error)}"
+    return State(_FAILED, "Failed", message, error)
+
+
+def _end_abruptly(run: LiveTask, error: BaseException) -> None:
+    """End a run whose program was left by an interrupt, an exit or a defect."""
+    if run.done:
+        return
+    if isinstance(error, KeyboardInterrupt):
+        message = run.scope.stopping or "Interrupted."
+        run.finish("CANCELLED", "Cancelled", error, message)
+        return
+    run.know(error=error_details(error))
+    message = f"Execution was ended by {describe(error)}"
+    run.finish("CRASHED", "Crashed", error, message)
+
+
+def _prepare_retry(
+    run: LiveTask, state: State[Any], failures: int
+) -> Generator[Command, Any, bool]:
+    """Wait for the next attempt and say that there is one, or end the run."""
+    retry = run.spec.retry
+    again = (
+        retry is not None
+        and failures <= retry.retries
+        and run.scope.stopping is None
+        and not state.is_cancelled()
     )
+    if retry is None or not again or not (yield from _wants_retry(run, state)):
+        yield from _fail(run, state)
+        return False
+    delay = retry.delay(failures, run.scope.parts.random)
+    start = f"in {delay:g} second(s)" if delay else "at once"
+    message = f"{state.message or state.name}. Retry {failures}/{retry.retries} will start {start}."
+    task_logger(run).warning("%s", message)
+    if isinstance(state.data, BaseException):
+        run.know(error=error_details(state.data))
+    if delay:
+        run.move(_SCHEDULED, "AwaitingRetry", message)
+        yield Sleep(delay)
+    if run.scope.stopping is not None:
+        message = f"Not retried: {run.scope.stopping}."
+        run.finish("CANCELLED", "Cancelled", state.data, message)
+        return False
+    return True
 
 
 def _succeed(
-    run: LiveTask, keeping: Keeping | None, data: Any, state: State[Any] | None
+    run: LiveTask, keeping: Keeping | None, state: State[Any]
 ) -> Generator[Command, Any, None]:
     """Store what is to be stored and end the run well, or fail it when that cannot be done."""
-    name, message = (
-        ("Completed", None) if state is None else (state.name, state.message)
-    )
+    data = state.data
     if keeping is not None and keeping.persists:
         try:
             stored = yield Io(keeping.store, data)
         except (SerializationError, StorageError) as error:
-            yield from _fail(
-                run,
-                State(
-                    _FAILED, "Failed", f"The result could not be stored: {error}", error
-                ),
-            )
+            message = f"The result could not be stored: {error}"
+            yield from _fail(run, State(_FAILED, "Failed", message, error))
             return
-        if stored is not None and not run.spec.cache_in_memory:
+        if not run.spec.cache_in_memory:
             data = StoredValue(run.scope.parts.results, stored)
     run.scope.origins.note(data, run)
-    run.finish(_COMPLETED, name, data, message)
+    run.finish(_COMPLETED, state.name, data, state.message)
     yield from _hooks(run, "completion")
 
 
@@ -205,7 +213,7 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     """End the run badly."""
     error = state.data
     if isinstance(error, BaseException):
-        _record_error(run, error)
+        run.know(error=error_details(error))
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:
         task_logger(run).error(
@@ -213,21 +221,6 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
         )
     run.finish(kind, state.name, state.data, state.message)
     yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
-
-
-def _pause(
-    run: LiveTask, state: State[Any], delay: float, number: int, total: int
-) -> Generator[Command, Any, None]:
-    """Record that the run will be tried again and wait for that time."""
-    message = f"{state.message or state.name}. Retry {number}/{total}" + (
-        f" will start in {delay:g} second(s)." if delay else " will start at once."
-    )
-    task_logger(run).warning("%s", message)
-    if isinstance(state.data, BaseException):
-        _record_error(run, state.data)
-    if delay:
-        run.move(_SCHEDULED, "AwaitingRetry", message)
-        yield Sleep(delay)
 
 
 def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bool]:
@@ -259,21 +252,13 @@ def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bo
 
 def _hooks(run: LiveTask, moment: str) -> Generator[Command, Any, None]:
     """Run the user's hooks of a moment; their failures are logged and change nothing."""
-    hooks = run.spec.hooks
-    if not hooks:
-        return
-    for hook in hooks.get(moment, ()):
+    for hook in run.spec.hooks.get(moment, ()):
         try:
             yield Hook(hook, run.spec.decorated, task_view(run), run.state())
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
             task_logger(run).exception(
                 "hook %r failed", getattr(hook, "__name__", hook)
             )
-
-
-def _record_error(run: LiveTask, error: BaseException) -> None:
-    """Keep an exception's type, text and traceback in the run's details."""
-    run.know(error=error_details(error))
 
 
 def error_details(error: BaseException) -> dict[str, str]:

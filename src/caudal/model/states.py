@@ -24,7 +24,7 @@ from caudal.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
 class StateType(StrEnum):
@@ -164,7 +164,7 @@ class StateDetails:
         return f"StateDetails({given})"
 
 
-class State(Generic[R]):
+class State(Generic[R_co]):
     """Where a run is: a kind, a name, a message, and for an ended run its result or exception.
 
     Args:
@@ -199,7 +199,7 @@ class State(Generic[R]):
         self._ids: tuple[bytes | None, bytes | None] = (None, None)
         self._id: UUID | None = None
 
-    def of_run(self, task_run_id: bytes | None, flow_run_id: bytes | None) -> State[R]:
+    def of_run(self, task_run_id: bytes | None, flow_run_id: bytes | None) -> State[R_co]:
         """Say which run the state is one of, and return the state."""
         self._ids = task_run_id, flow_run_id
         return self
@@ -277,7 +277,7 @@ class State(Generic[R]):
         self,
         raise_on_failure: bool = True,
         retry_result_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
-    ) -> R:
+    ) -> R_co:
         """Return the run's result, or raise what made it fail.
 
         Called while an event loop runs in this thread, it returns an awaitable of the same.
@@ -291,14 +291,14 @@ class State(Generic[R]):
             MissingResult: The result was not kept.
         """
         if _loop_is_running():
-            return cast("R", self.aresult(raise_on_failure, retry_result_failure))
+            return cast("R_co", self.aresult(raise_on_failure, retry_result_failure))
         return self.get(raise_on_failure=raise_on_failure)
 
     async def aresult(
         self,
         raise_on_failure: bool = True,
         retry_result_failure: bool = True,  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
-    ) -> R:
+    ) -> R_co:
         """Return the run's result, or raise what made it fail; see `result`."""
         return self.get(raise_on_failure=raise_on_failure)
 
@@ -344,7 +344,7 @@ class State(Generic[R]):
             raise error
         return error
 
-    def fresh_copy(self) -> State[R]:
+    def fresh_copy(self) -> State[R_co]:
         """Return the same state with a new identity and no timestamp."""
         return State(self.type, self.name, self.message, self.data)
 
@@ -389,4 +389,4 @@ MISSING = _Missing()
 def _loop_is_running() -> bool:
     """Say whether an event loop runs in this thread, without importing asyncio."""
     events = sys.modules.get("asyncio.events")
-    return events is not None and events._get_running_loop() is not None
+    return events is not None and getattr(events, "_get_running_loop")() is not None

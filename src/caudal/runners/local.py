@@ -37,7 +37,11 @@ class LocalRunner:
         return call_with_deadline(spec.fn, args, kwargs, spec.timeout)
 
     async def acall(
-        self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
+        self,
+        spec: Spec,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        run: Any,  # noqa: ARG002 - the port
     ) -> Any:
         """Run a coroutine function once on the running loop; see the port."""
         if spec.timeout is None:

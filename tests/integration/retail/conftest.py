@@ -29,7 +29,7 @@ SELECT
     (day * 100 + store * 10 + visit)::BIGINT AS basket_id,
     (100 + line)::BIGINT AS product_id,
     (1 + (day + line) % 3)::BIGINT AS quantity,
-    round(5.0 + store + line + (day * 7 + line * 5) % 11, 2) AS sales_value,
+    (5.25 + store + line + (day * 7 + line * 5) % 11)::DOUBLE AS sales_value,
     CASE WHEN (day + line) % 4 = 0 THEN 0.5 ELSE 0 END::DOUBLE AS retail_disc,
     0.0::DOUBLE AS coupon_disc,
     0.0::DOUBLE AS coupon_match_disc,

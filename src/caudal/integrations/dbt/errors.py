@@ -22,7 +22,7 @@ class DbtNotInstalledError(DbtError):
 
     def __str__(self) -> str:
         return (
-            f"there is no dbt command at {' or '.join(map(repr, self.looked))}. Install it with `pip install \"caudal[dbt]\"`, "
+            f'there is no dbt command at {" or ".join(map(repr, self.looked))}. Install it with `pip install "caudal[dbt]"`, '
             "or name another one with DbtProject(..., executable='/path/to/dbt')."
         )
 
@@ -98,9 +98,7 @@ class DbtNodesFailedError(DbtError):
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.failed))
         count = f"{len(self.failed)} dbt node{'s' * (len(self.failed) != 1)}"
-        skipped = (
-            f", and {len(self.skipped)} more were skipped" if self.skipped else ""
-        )
+        skipped = f", and {len(self.skipped)} more were skipped" if self.skipped else ""
         error = "".join(f"\n  {line}" for line in self.first_error.splitlines())
         return (
             f"{count} failed{skipped}: {names}. {self.failed[0]!r}:{error}\n"

@@ -100,6 +100,12 @@ class NodeEnded(msgspec.Struct, frozen=True):
             return None
         return int(count) if isinstance(count, int | float) and count >= 0 else None
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The database's answer without the text that ``message`` repeats."""
+        answer = self.adapter_response
+        return {name: value for name, value in answer.items() if name != "_message"}
+
 
 class LogLine(msgspec.Struct, frozen=True):
     """Anything else that dbt said."""

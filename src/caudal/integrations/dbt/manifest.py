@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Collection, Container, Iterable, Iterator
 
 
 class _Config(msgspec.Struct, frozen=True):
@@ -89,22 +89,23 @@ class Manifest(msgspec.Struct, frozen=True):
         return next(iter([*models, *read]), None)
 
     def causes(
-        self, unique_id: str, failed: Container[str], skipped: Container[str]
+        self, unique_id: str, failed: Collection[str], skipped: Container[str]
     ) -> list[str]:
         """Return the failed nodes because of which a node was skipped.
 
-        A model is skipped when a parent failed, and when a test of a parent did.
+        That is a parent, a test of a parent, or a unit test of the node itself, whether at once or by way of other skipped nodes.
 
         Args:
             unique_id: The skipped node.
             failed: Nodes that failed.
             skipped: Nodes that were skipped.
         """
+        tests = [node for node in failed if node.startswith(("test.", "unit_test."))]
         found: dict[str, None] = {}
-        seen: set[str] = set()
-        waiting = [unique_id]
+        waiting, seen = [unique_id], {unique_id}
         while waiting:
             node = waiting.pop()
+            found.update(dict.fromkeys(self._tests_of(node, tests, "unit_test.")))
             for parent in self.parents(node):
                 if parent in seen:
                     continue
@@ -114,21 +115,14 @@ class Manifest(msgspec.Struct, frozen=True):
                 elif parent in skipped:
                     waiting.append(parent)
                 else:
-                    found.update(
-                        dict.fromkeys(self._failed_tests(parent, failed, unique_id))
-                    )
+                    found.update(dict.fromkeys(self._tests_of(parent, tests, "test.")))
         return list(found)
 
-    def _failed_tests(
-        self, parent: str, failed: Container[str], but: str
-    ) -> list[str]:
+    def _tests_of(self, node: str, tests: Iterable[str], kind: str) -> list[str]:
         return [
             test
-            for test, tested in self.parent_map.items()
-            if test.startswith(("test.", "unit_test."))
-            and test != but
-            and test in failed
-            and parent in tested
+            for test in tests
+            if test.startswith(kind) and node in self.parent_map.get(test, ())
         ]
 
 

@@ -71,14 +71,18 @@ class ChildProcess:
     ) -> None:
         self.stop()
 
-    def lines(self) -> Iterator[bytes]:
-        """Return the lines of both its outputs, each as soon as it is written, until it has ended."""
+    def lines(self, *, deadline: float | None = None) -> Iterator[bytes]:
+        """Return the lines of both its outputs, each as soon as it is written, until it has ended.
+
+        Args:
+            deadline: When to return before that, on the monotonic clock.
+        """
         rests: dict[int, bytes] = {}
         with selectors.DefaultSelector() as selector:
             for stream in (self._process.stdout, self._process.stderr):
                 assert stream is not None, "both outputs are pipes"
                 selector.register(stream, selectors.EVENT_READ)
-            while selector.get_map():
+            while selector.get_map() and not _is_past(deadline):
                 ready = selector.select(_POLL_SECONDS)
                 if not ready and self._process.poll() is not None:
                     break  # something that it started holds the pipes open
@@ -103,7 +107,7 @@ class ChildProcess:
         try:
             if self._process.poll() is None:
                 self._signal(signal.SIGINT)
-                self._drain(monotonic() + STOP_SECONDS)
+                self._let_end(monotonic() + STOP_SECONDS)
         finally:
             if self._process.poll() is None:
                 self._signal(signal.SIGKILL)
@@ -112,14 +116,17 @@ class ChildProcess:
                 if stream is not None:
                     stream.close()
 
-    def _drain(self, deadline: float) -> None:
-        """Read on, so that it is not held up by a full pipe on its way out."""
-        for _ in self.lines():
-            if monotonic() > deadline:
-                return
+    def _let_end(self, deadline: float) -> None:
+        """Wait, and read on meanwhile, so that a full pipe does not hold it up."""
+        for _ in self.lines(deadline=deadline):
+            pass
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(deadline - monotonic(), 0))
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
+
+
+def _is_past(deadline: float | None) -> bool:
+    return deadline is not None and monotonic() > deadline

@@ -121,7 +121,10 @@ def json_object_decoder(result: dict[str, Any]) -> Any:
     return result
 
 
-_compact = json.JSONEncoder(separators=(",", ":"), default=json_object_encoder)
+#: Text goes out as it is: escapes would turn two lone surrogates into one character, UTF-8 refuses them.
+_compact = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, default=json_object_encoder
+)
 
 
 def _importable(kind: type) -> str:
@@ -148,7 +151,8 @@ def is_exact_json(value: object) -> bool:
     """Say whether a value comes back from JSON equal and of the same types throughout.
 
     That is so for None, bool, int, finite float and str, and for lists and str-keyed dicts of such, as long as no
-    part occurs twice (it would come back as two) and no dict looks like a tagged value.
+    part occurs twice (it would come back as two) and no dict looks like a tagged value. Text with lone surrogates and
+    numbers of many thousand digits are let through; writing them raises an error.
     """
     kind = type(value)
     if kind in _SCALARS:

@@ -1,0 +1,196 @@
+"""How far a flow run is: its task runs counted by task and by what became of them, folded from its history.
+
+Three sources feed the same counts: changes as they come out of the ledger's events, rows of task runs, and rows of child flow
+runs. The live display, the summary of a run and ``caudal flow-run inspect`` all show them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from caudal.model.states import StateType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from caudal.model.runs import (
+        FlowRunChange,
+        FlowRunRow,
+        Move,
+        TaskRunChange,
+        TaskRunRow,
+    )
+
+
+class Stage(StrEnum):
+    """What became of a run, as far as counts tell runs apart."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    #: It completed with a result that was there already.
+    CACHED = "cached"
+    #: It failed or crashed.
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: It will not start, because one of its inputs did not complete.
+    BLOCKED = "blocked"
+
+
+_OPEN = frozenset({Stage.WAITING, Stage.RUNNING})
+_STAGES = {
+    StateType.RUNNING: Stage.RUNNING,
+    StateType.COMPLETED: Stage.COMPLETED,
+    StateType.FAILED: Stage.FAILED,
+    StateType.CRASHED: Stage.FAILED,
+    StateType.CANCELLED: Stage.CANCELLED,
+}
+
+
+def stage_of(state_type: str, state_name: str) -> Stage:
+    """Return the stage of a run in a state.
+
+    Args:
+        state_type: Kind of the state.
+        state_name: Name of the state.
+    """
+    if state_name == "Cached":
+        return Stage.CACHED
+    if state_name == "NotReady":
+        return Stage.BLOCKED
+    return _STAGES.get(StateType(state_type), Stage.WAITING)
+
+
+class RunGroup:
+    """The runs of one task, or of one child flow, counted by stage.
+
+    Args:
+        name: The task or flow.
+    """
+
+    __slots__ = ("counts", "ended_at", "name", "peak", "seconds", "started_at", "total")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.counts = dict.fromkeys(Stage, 0)
+        self.total = 0
+        #: The most runs that were open at the same time.
+        self.peak = 0
+        #: Run time of all ended runs together.
+        self.seconds = 0.0
+        #: When the first run started, and when the last one that has ended did; seconds since the epoch, UTC.
+        self.started_at: float | None = None
+        self.ended_at: float | None = None
+
+    @property
+    def open(self) -> int:
+        """Number of runs that have not ended."""
+        return self.counts[Stage.WAITING] + self.counts[Stage.RUNNING]
+
+    @property
+    def done(self) -> int:
+        """Number of runs that have ended or will not start."""
+        return self.total - self.open
+
+    @property
+    def completed(self) -> int:
+        """Number of runs that completed, those from the cache included."""
+        return self.counts[Stage.COMPLETED] + self.counts[Stage.CACHED]
+
+    def change(self, before: Stage | None, after: Stage) -> None:
+        """Move a run from one stage to another; one that is new has no stage before."""
+        if before is None:
+            self.total += 1
+        else:
+            self.counts[before] -= 1
+        self.counts[after] += 1
+        self.peak = max(self.peak, self.open)
+
+    def span(self, started_at: float | None, ended_at: float | None) -> None:
+        """Learn when a run started and ended, as far as it did."""
+        if started_at is not None:
+            self.started_at = min(self.started_at or started_at, started_at)
+        if ended_at is not None:
+            self.ended_at = max(self.ended_at or ended_at, ended_at)
+            if started_at is not None:
+                self.seconds += ended_at - started_at
+
+
+class Progress:
+    """How far one flow run is; every method takes the next piece of news about it."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.flow_name = ""
+        self.state_type, self.state_name = StateType.PENDING.value, "Pending"
+        self.message: str | None = None
+        #: The moves of the flow run, in order.
+        self.history: list[Move] = []
+        #: Task runs that a resumed run took over from an earlier attempt.
+        self.restored = 0
+        #: The tasks in the order in which they were first called.
+        self.tasks: dict[str, RunGroup] = {}
+        #: The child flows in the order in which they were first called.
+        self.children: dict[str, RunGroup] = {}
+        self._stages: dict[bytes, tuple[RunGroup, Stage]] = {}
+        self._running_since: dict[bytes, float] = {}
+
+    def change_flow_run(self, change: FlowRunChange) -> None:
+        """Take in an event of the flow run."""
+        self.name = change.name or self.name
+        self.flow_name = change.flow_name or self.flow_name
+        self.history.extend(change.moves)
+        if change.moves:
+            self.state_type, self.state_name, _, self.message = change.moves[-1]
+        if change.details:
+            self.restored = change.details.get("restored_task_runs", self.restored)
+
+    def change_task_run(self, run_id: bytes, change: TaskRunChange) -> None:
+        """Take in an event of a task run.
+
+        Args:
+            run_id: The task run.
+            change: What happened to it.
+        """
+        if not change.moves:
+            return
+        group, before = self._stages.get(run_id) or (self._group(change.task_name), None)
+        for state_type, _, at, _ in change.moves:
+            since = self._running_since.pop(run_id, None)
+            if since is not None:
+                group.span(since, at)
+            if state_type == StateType.RUNNING:
+                self._running_since[run_id] = at
+                group.span(at, None)
+        last = change.moves[-1]
+        after = stage_of(last.type, last.name)
+        if after not in _OPEN:
+            group.span(None, last.at)
+        group.change(before, after)
+        self._stages[run_id] = group, after
+
+    def count_task_run(self, row: TaskRunRow) -> None:
+        """Count a task run that is known by its row alone."""
+        group = self._group(row.task_name)
+        group.span(row.started_at, row.ended_at)
+        group.change(None, stage_of(row.state_type, row.state_name))
+
+    def count_children(self, rows: Iterable[FlowRunRow]) -> None:
+        """Count the child flow runs anew.
+
+        Args:
+            rows: All of them, oldest first.
+        """
+        self.children = {}
+        for row in rows:
+            group = self.children.setdefault(row.flow_name, RunGroup(row.flow_name))
+            group.span(row.started_at, row.ended_at)
+            group.change(None, stage_of(row.state_type, row.state_name))
+
+    def _group(self, task_name: str | None) -> RunGroup:
+        name = task_name or ""
+        group = self.tasks.get(name)
+        if group is None:
+            group = self.tasks[name] = RunGroup(name)
+        return group
