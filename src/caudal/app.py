@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from caudal.engine.composition import close_engine
 from caudal.engine.engine import Engine
@@ -12,6 +12,7 @@ from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from caudal.ledger.port import Ledger
+    from caudal.ledger.sqlite.database import Durability
     from caudal.settings import Settings
     from caudal.storage.port import BlobStore
 
@@ -52,7 +53,7 @@ def open_ledger(settings: Settings) -> Ledger:
     return SqliteLedger(
         settings.ledger_path,
         busy_timeout_seconds=settings.ledger_busy_timeout_seconds,
-        durability=settings.durability,
+        durability=cast("Durability", settings.durability),
     )
 
 

@@ -79,7 +79,9 @@ def load_module(path: Path) -> ModuleType:
         del sys.modules[name]
         if replaced is not None:
             sys.modules[name] = replaced
-        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, ConfigurationError):
+        if isinstance(error, (Exception, SystemExit)) and not isinstance(
+            error, ConfigurationError
+        ):
             raise ScriptError(str(path), _why_not_loaded(error)) from error
         raise
     if name != path.stem:
@@ -102,18 +104,29 @@ def choose_flow(module: ModuleType, path: Path, name: str | None) -> Flow[..., A
         UnspecifiedFlowError: There are several and none was named.
     """
     flows: dict[str, Flow[..., Any]] = {
-        variable: value for variable, value in vars(module).items() if isinstance(value, Flow)
+        variable: value
+        for variable, value in vars(module).items()
+        if isinstance(value, Flow)
     }
     if name is not None:
         return flows.get(name) or _named(flows, path, name)
-    own = {flow: variable for variable, flow in flows.items() if flow.__module__ == module.__name__}
+    own = {
+        flow: variable
+        for variable, flow in flows.items()
+        if flow.__module__ == module.__name__
+    }
     candidates = own or {flow: variable for variable, flow in flows.items()}
     if not candidates:
-        raise MissingFlowError(str(path), "it defines no flow. Decorate a function with @flow.")
+        raise MissingFlowError(
+            str(path), "it defines no flow. Decorate a function with @flow."
+        )
     if len(candidates) > 1:
         names = ", ".join(repr(variable) for variable in candidates.values())
         example = f"{path}:{next(iter(candidates.values()))}"
-        raise UnspecifiedFlowError(str(path), f"it defines several flows: {names}. Name one of them, as in {example!r}.")
+        raise UnspecifiedFlowError(
+            str(path),
+            f"it defines several flows: {names}. Name one of them, as in {example!r}.",
+        )
     return next(iter(candidates))
 
 
@@ -146,7 +159,9 @@ def _put_first(folder: str) -> None:
 def _module_name(path: Path) -> str:
     """Return the file's stem if it can only mean this file, else a name that nothing else has."""
     stem = path.stem
-    if "." not in stem and all(origin in {None, str(path)} for origin in _meanings(stem)):
+    if "." not in stem and all(
+        origin in {None, str(path)} for origin in _meanings(stem)
+    ):
         return stem
     return f"caudal_flow_file_{stem.replace('.', '_')}"
 
@@ -180,7 +195,11 @@ def _why_no_file(path: Path) -> str:
 
 
 def _why_not_loaded(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.__traceback__ is not None and not _has_user_frame(error):
+    if (
+        isinstance(error, OSError)
+        and error.__traceback__ is not None
+        and not _has_user_frame(error)
+    ):
         return f"it cannot be read: {error.strerror}."
     if isinstance(error, SystemExit):
         reason = f"its code ended the process with exit({error.code!r}) while it was loaded. Put what only a script does under `if __name__ == '__main__':`."
@@ -203,9 +222,15 @@ def _named(flows: dict[str, Flow[..., Any]], path: Path, name: str) -> Flow[...,
         if name in {flow.name, flow.__qualname__}:
             return flow
     if not flows:
-        raise MissingFlowError(str(path), f"it has no flow {name!r}, and no other. Decorate a function with @flow.")
+        raise MissingFlowError(
+            str(path),
+            f"it has no flow {name!r}, and no other. Decorate a function with @flow.",
+        )
     from difflib import get_close_matches  # noqa: PLC0415 - only needed to explain
 
     nearest = get_close_matches(name, flows, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise MissingFlowError(str(path), f"it has no flow {name!r}.{hint} It has {', '.join(map(repr, flows))}.")
+    raise MissingFlowError(
+        str(path),
+        f"it has no flow {name!r}.{hint} It has {', '.join(map(repr, flows))}.",
+    )

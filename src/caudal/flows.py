@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from caudal.decorated import Decorated, hook_lists
 from caudal.engine.calls import acall_flow, call_flow, make_flow_run
 from caudal.engine.validation import Validator
 from caudal.futures import resolve_futures_to_results, wait
-from caudal.hooks import hook_lists
 from caudal.model.retries import retry_policy
-from caudal.model.signatures import Binder
 from caudal.model.specs import FlowSpec
 from caudal.settings import get_current_settings
 
@@ -27,33 +27,43 @@ R = TypeVar("R")
 _HOOKS = ("completion", "failure", "cancellation", "crashed", "running")
 
 
-class Flow(Generic[P, R]):
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "version": None,
+    "flow_run_name": None,
+    "retries": None,
+    "retry_delay_seconds": None,
+    "task_runner": None,
+    "description": None,
+    "timeout_seconds": None,
+    "validate_parameters": True,
+    "persist_result": None,
+    "result_storage": None,
+    "result_serializer": None,
+    "cache_result_in_memory": True,
+    "log_prints": None,
+    "on_completion": None,
+    "on_failure": None,
+    "on_cancellation": None,
+    "on_crashed": None,
+    "on_running": None,
+}
+
+
+class Flow(Decorated[P, R, FlowSpec]):
     """A function whose calls are recorded as flow runs.
 
     Made by `flow`, which says what the arguments mean.
     """
 
-    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
-        if not callable(fn):
-            msg = f"@flow decorates functions, not {fn!r}"
-            raise TypeError(msg)
-        self.fn = fn
-        self._options = {**_DEFAULTS, **options}
-        unknown = set(self._options) - set(_DEFAULTS)
-        if unknown:
-            msg = f"@flow has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(_DEFAULTS))}"
-            raise TypeError(msg)
-        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
-        self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
-        self.__module__ = getattr(fn, "__module__", "__main__")
-        self.__doc__ = fn.__doc__
-        self.__wrapped__ = fn
-        self.name: str = self._options["name"] or self.__name__.replace("_", "-")
-        self._binder = Binder(fn, self.name)
-        self.spec = self._make_spec()
+    kind = "flow"
+    defaults = _DEFAULTS
+
+    def _default_name(self) -> str:
+        return self.__name__.replace("_", "-")
 
     def _make_spec(self) -> FlowSpec:
-        given = self._options
+        given = self.options
         settings = get_current_settings()
         retries = given["retries"]
         delay = given["retry_delay_seconds"]
@@ -62,7 +72,7 @@ class Flow(Generic[P, R]):
             self.fn,
             self,
             name=self.name,
-            description=given["description"] or inspect.getdoc(self.fn),
+            description=self.description,
             version=given["version"],
             is_async=inspect.iscoroutinefunction(self.fn),
             run_name=given["flow_run_name"],
@@ -78,18 +88,14 @@ class Flow(Generic[P, R]):
             log_prints=given["log_prints"],
             tags=frozenset(),
             hooks=hook_lists(given, _HOOKS),
-            bind=self._binder.bind,
-            unbind=self._binder.unbind,
+            bind=self.binder.bind,
+            unbind=self.binder.unbind,
             entrypoint=_entrypoint(self.fn),
             runner=runner() if isinstance(runner, type) else runner,
             validate=Validator(self.fn, self.name)
             if given["validate_parameters"]
             else None,
         )
-
-    def with_options(self, **options: Any) -> Flow[P, R]:
-        """Return the same flow with some options changed; see `flow` for their meaning."""
-        return Flow(self.fn, **{**self._options, **options})
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -119,7 +125,7 @@ class Flow(Generic[P, R]):
             ParameterTypeError: A parameter does not fit its type hint; nothing was run.
             Exception: What the function raised in its last attempt.
         """
-        parameters = resolve_futures_to_results(self._binder.bind(args, kwargs))
+        parameters = resolve_futures_to_results(self.binder.bind(args, kwargs))
         if wait_for is not None:
             wait(wait_for)
         scope = make_flow_run(self.spec, parameters)
@@ -133,14 +139,6 @@ class Flow(Generic[P, R]):
         """
         return Validator(self.fn, self.name)(parameters)
 
-    def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook ``(flow, flow_run, state)`` run when a run completes."""
-        return self._add_hook("completion", fn)
-
-    def on_failure(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook ``(flow, flow_run, state)`` run when a run fails for good."""
-        return self._add_hook("failure", fn)
-
     def on_cancellation(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook ``(flow, flow_run, state)`` run when a run is cancelled."""
         return self._add_hook("cancellation", fn)
@@ -148,29 +146,6 @@ class Flow(Generic[P, R]):
     def on_crashed(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook ``(flow, flow_run, state)`` run when a run crashes."""
         return self._add_hook("crashed", fn)
-
-    def on_running(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook ``(flow, flow_run, state)`` run when an attempt starts."""
-        return self._add_hook("running", fn)
-
-    def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
-        hooks = dict(self.spec.hooks)
-        hooks[moment] = (*hooks.get(moment, ()), fn)
-        self.spec.hooks = hooks
-        return fn
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Return the flow bound to an instance, so that methods can be flows."""
-        if instance is None:
-            return self
-        bound = Flow(
-            self.fn.__get__(instance, owner), **{**self._options, "name": self.name}
-        )
-        bound.spec.hooks = self.spec.hooks
-        return bound
-
-    def __repr__(self) -> str:
-        return f"<flow {self.name!r}>"
 
 
 def run_scope(spec: FlowSpec, scope: FlowScope, *, return_state: bool) -> Any:
@@ -192,29 +167,6 @@ def _entrypoint(fn: Callable[..., Any]) -> str | None:
     if code is None or not Path(code.co_filename).is_file():
         return None
     return f"{Path(code.co_filename).resolve()}:{fn.__qualname__}"
-
-
-_DEFAULTS: dict[str, Any] = {
-    "name": None,
-    "version": None,
-    "flow_run_name": None,
-    "retries": None,
-    "retry_delay_seconds": None,
-    "task_runner": None,
-    "description": None,
-    "timeout_seconds": None,
-    "validate_parameters": True,
-    "persist_result": None,
-    "result_storage": None,
-    "result_serializer": None,
-    "cache_result_in_memory": True,
-    "log_prints": None,
-    "on_completion": None,
-    "on_failure": None,
-    "on_cancellation": None,
-    "on_crashed": None,
-    "on_running": None,
-}
 
 
 @overload
@@ -263,5 +215,5 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``on_completion``, ``on_failure``, ``on_cancellation``, ``on_crashed``, ``on_running``: hooks ``(flow, flow_run, state)``.
     """
     if fn is None:
-        return lambda function: Flow(function, **options)
+        return partial(Flow[..., Any], **options)
     return Flow(fn, **options)

@@ -60,7 +60,7 @@ class Future(Pending, Generic[R]):
             with blocked():
                 ended.wait(timeout)
 
-    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:  # noqa: FBT001, FBT002 - Prefect's signature
+    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
         """Wait for the run's result and return it.
 
         Args:
@@ -93,7 +93,9 @@ class FutureList(list["Future[R]"], Generic[R]):
         wait(self, timeout=timeout)
 
     def result(
-        self, timeout: float | None = None, raise_on_failure: bool = True
+        self,
+        timeout: float | None = None,
+        raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
     ) -> list[R]:
         """Wait for all results and return them in order.
 

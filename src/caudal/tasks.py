@@ -5,21 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
 
+from caudal.decorated import Decorated, hook_lists
 from caudal.engine.calls import acall_task, call_task, submit_task
-from caudal.exceptions import MappingLengthMismatch, MappingMissingIterable
 from caudal.futures import Future, FutureList
-from caudal.hooks import hook_lists
-from caudal.model.annotations import Annotation, allow_failure, quote, unmapped
+from caudal.mapping import mapped_calls
 from caudal.model.cache import NONE, CacheKeyFnPolicy
 from caudal.model.retries import retry_policy
-from caudal.model.signatures import Binder
 from caudal.model.specs import TaskSpec
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import timedelta
 
     from caudal.model.cache import CachePolicy
@@ -41,33 +40,48 @@ class _NotSet:
 NotSet = _NotSet()
 
 
-class Task(Generic[P, R]):
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "description": None,
+    "tags": None,
+    "version": None,
+    "cache_policy": NotSet,
+    "cache_key_fn": None,
+    "cache_expiration": None,
+    "task_run_name": None,
+    "retries": None,
+    "retry_delay_seconds": None,
+    "retry_jitter_factor": None,
+    "persist_result": None,
+    "result_storage": None,
+    "result_storage_key": None,
+    "result_serializer": None,
+    "cache_result_in_memory": True,
+    "timeout_seconds": None,
+    "log_prints": None,
+    "refresh_cache": None,
+    "on_completion": None,
+    "on_failure": None,
+    "on_running": None,
+    "on_commit": None,
+    "on_rollback": None,
+    "retry_condition_fn": None,
+    "viz_return_value": None,
+    "asset_deps": None,
+}
+
+
+class Task(Decorated[P, R, TaskSpec]):
     """A function whose calls are recorded as task runs.
 
     Made by `task`, which says what the arguments mean.
     """
 
-    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
-        if not callable(fn):
-            msg = f"@task decorates functions, not {fn!r}"
-            raise TypeError(msg)
-        self.fn = fn
-        self._options = {**_DEFAULTS, **options}
-        unknown = set(self._options) - set(_DEFAULTS)
-        if unknown:
-            msg = f"@task has no option {', '.join(sorted(unknown))}; it has {', '.join(sorted(_DEFAULTS))}"
-            raise TypeError(msg)
-        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
-        self.__qualname__ = getattr(fn, "__qualname__", self.__name__)
-        self.__module__ = getattr(fn, "__module__", "__main__")
-        self.__doc__ = fn.__doc__
-        self.__wrapped__ = fn
-        self.name: str = self._options["name"] or self.__name__
-        self._binder = Binder(fn, self.name)
-        self.spec = self._make_spec()
+    kind = "task"
+    defaults = _DEFAULTS
 
     def _make_spec(self) -> TaskSpec:
-        given = self._options
+        given = self.options
         settings = get_current_settings()
         retries = given["retries"]
         delay = given["retry_delay_seconds"]
@@ -79,7 +93,7 @@ class Task(Generic[P, R]):
             self.fn,
             self,
             name=self.name,
-            description=given["description"] or inspect.getdoc(self.fn),
+            description=self.description,
             version=given["version"],
             is_async=inspect.iscoroutinefunction(self.fn),
             run_name=given["task_run_name"],
@@ -96,8 +110,8 @@ class Task(Generic[P, R]):
             log_prints=given["log_prints"],
             tags=frozenset(given["tags"] or ()),
             hooks=hook_lists(given, _HOOKS),
-            bind=self._binder.bind,
-            unbind=self._binder.unbind,
+            bind=self.binder.bind,
+            unbind=self.binder.unbind,
             cache_policy=None if policy is NotSet else policy,
             cache_expiration=None if expiration is None else expiration.total_seconds(),
             cache_in_memory=given["cache_result_in_memory"],
@@ -107,10 +121,6 @@ class Task(Generic[P, R]):
         )
         spec.plain = spec.persist is None
         return spec
-
-    def with_options(self, **options: Any) -> Task[P, R]:
-        """Return the same task with some options changed; see `task` for their meaning."""
-        return Task(self.fn, **{**self._options, **options})
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
@@ -137,7 +147,7 @@ class Task(Generic[P, R]):
             ParameterBindError: The function cannot be called so.
             Exception: What the function raised in its last attempt.
         """
-        self._binder.fits(args, kwargs)
+        self.binder.fits(args, kwargs)
         if self.spec.is_async:
             return self._acall(
                 args, kwargs, return_state=return_state, wait_for=wait_for
@@ -181,7 +191,7 @@ class Task(Generic[P, R]):
             wait_for: Futures whose runs have to complete first.
             kwargs: Keyword arguments of the function.
         """
-        self._binder.fits(args, kwargs)
+        self.binder.fits(args, kwargs)
         future: Future[R] = Future(submit_task(self.spec, args, kwargs, wait_for))
         if return_state:
             future.wait()
@@ -210,62 +220,14 @@ class Task(Generic[P, R]):
             MappingLengthMismatch: The iterables have different lengths.
         """
         del deferred
-        names, columns, count = self._columns(args, kwargs)
         spec = self.spec
-        positional = len(args)
         futures: FutureList[R] = FutureList()
-        by_place, by_name = (
-            columns[:positional],
-            list(zip(names[positional:], columns[positional:], strict=True)),
-        )
-        for index in range(count):
-            values = tuple([column(index) for column in by_place])
-            named = {name: column(index) for name, column in by_name}
+        for values, named in mapped_calls(self.binder, args, kwargs):
             futures.append(Future(submit_task(spec, values, named, wait_for)))
         if return_state:
             futures.wait()
             return cast("FutureList[R]", [future.state for future in futures])
         return futures
-
-    def _columns(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[list[str], list[Callable[[int], Any]], int]:
-        """Return for each argument its name and a function from index to value, and the number of calls."""
-        bound = list(self._binder.signature.parameters)
-        names = [
-            bound[place] if place < len(bound) else f"argument {place}"
-            for place in range(len(args))
-        ]
-        names += list(kwargs)
-        self._binder.fits(args, kwargs)
-        columns: list[Callable[[int], Any]] = []
-        lengths: dict[str, int] = {}
-        for name, value in zip(names, (*args, *kwargs.values()), strict=True):
-            items = _items(value)
-            if items is None:
-                columns.append(
-                    _same(value.value if isinstance(value, unmapped) else value)
-                )
-            else:
-                lengths[name] = len(items)
-                columns.append(items.__getitem__)
-        if not lengths:
-            raise MappingMissingIterable(self.name, tuple(names))
-        if len(set(lengths.values())) > 1:
-            raise MappingLengthMismatch(self.name, lengths)
-        return names, columns, next(iter(lengths.values()))
-
-    def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook ``(task, task_run, state)`` run when a run completes."""
-        return self._add_hook("completion", fn)
-
-    def on_failure(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook ``(task, task_run, state)`` run when a run fails for good."""
-        return self._add_hook("failure", fn)
-
-    def on_running(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook ``(task, task_run, state)`` run when an attempt starts."""
-        return self._add_hook("running", fn)
 
     def on_commit(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook run when the transaction of a run is committed."""
@@ -275,27 +237,8 @@ class Task(Generic[P, R]):
         """Have a hook run when the transaction of a run is rolled back."""
         return self._add_hook("rollback", fn)
 
-    def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
-        hooks = dict(self.spec.hooks)
-        hooks[moment] = (*hooks.get(moment, ()), fn)
-        self.spec.hooks = hooks
-        return fn
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Return the task bound to an instance, so that methods can be tasks."""
-        if instance is None:
-            return self
-        bound = Task(
-            self.fn.__get__(instance, owner), **{**self._options, "name": self.name}
-        )
-        bound.spec.hooks = self.spec.hooks
-        return bound
-
     def __reduce__(self) -> Any:
         return _load_task, (self.__module__, self.__qualname__, _by_value(self))
-
-    def __repr__(self) -> str:
-        return f"<task {self.name!r}>"
 
 
 def _by_value(task: Task[Any, Any]) -> tuple[Any, dict[str, Any]] | None:
@@ -305,7 +248,7 @@ def _by_value(task: Task[Any, Any]) -> tuple[Any, dict[str, Any]] | None:
         found = getattr(found, part, None)
     if found is task and task.__module__ != "__main__":
         return None
-    return task.fn, task._options  # noqa: SLF001 - its own class
+    return task.fn, task.options
 
 
 def _load_task(
@@ -338,57 +281,6 @@ def _persists(given: dict[str, Any]) -> bool | None:
 
 def _is_none(policy: Any) -> bool:
     return policy is NONE or policy == NONE
-
-
-def _same(value: Any) -> Callable[[int], Any]:
-    return lambda _: value
-
-
-def _items(value: Any) -> Sequence[Any] | None:
-    """Return the items of an argument that is mapped over, or None for one that every call shares."""
-    if isinstance(value, (unmapped, quote)):
-        return None
-    if isinstance(value, allow_failure):
-        inner = _items(cast("Annotation[Any]", value).value)
-        return None if inner is None else [allow_failure(item) for item in inner]
-    if isinstance(value, Future):
-        return _items(cast("Future[Any]", value).result())
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        return None
-    if isinstance(value, (list, tuple, range)):
-        return cast("Sequence[Any]", value)
-    return list(value)
-
-
-_DEFAULTS: dict[str, Any] = {
-    "name": None,
-    "description": None,
-    "tags": None,
-    "version": None,
-    "cache_policy": NotSet,
-    "cache_key_fn": None,
-    "cache_expiration": None,
-    "task_run_name": None,
-    "retries": None,
-    "retry_delay_seconds": None,
-    "retry_jitter_factor": None,
-    "persist_result": None,
-    "result_storage": None,
-    "result_storage_key": None,
-    "result_serializer": None,
-    "cache_result_in_memory": True,
-    "timeout_seconds": None,
-    "log_prints": None,
-    "refresh_cache": None,
-    "on_completion": None,
-    "on_failure": None,
-    "on_running": None,
-    "on_commit": None,
-    "on_rollback": None,
-    "retry_condition_fn": None,
-    "viz_return_value": None,
-    "asset_deps": None,
-}
 
 
 @overload
@@ -445,7 +337,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``on_completion``, ``on_failure``, ``on_running``: hooks ``(task, task_run, state)``.
     """
     if fn is None:
-        return lambda function: Task(function, **options)
+        return partial(Task[..., Any], **options)
     return Task(fn, **options)
 
 

@@ -25,6 +25,7 @@ from caudal.cache_policies import (
     TaskSource,
 )
 from caudal.exceptions import HashError
+from caudal.model.hashing import stable_hash
 
 
 def double(x: int) -> int:
@@ -219,6 +220,10 @@ def test_a_key_function_that_fails_fails_the_key() -> None:
         failing.parts(context(), {"x": 1}, {})
     with pytest.raises(HashError, match="LookupError"):
         (failing + TASK_SOURCE).compute_key(context(), {"x": 1}, {})
+    with pytest.raises(HashError, match="value: <class 'object'>"):
+        CacheKeyFnPolicy(cache_key_fn=lambda *_: stable_hash(object())).parts(
+            context(), {}, {}
+        )
     with pytest.raises(HashError, match="must be a str"):
         CacheKeyFnPolicy(cache_key_fn=lambda *_: 3).parts(context(), {}, {})  # type: ignore[arg-type, return-value]
 

@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import uuid
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,7 +29,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from hypothesis.extra import pandas as hpd
 
-from caudal.exceptions import ConfigurationError, UnknownSerializerError
+from caudal.exceptions import (
+    ConfigurationError,
+    SerializationError,
+    UnknownSerializerError,
+)
 from caudal.serializers import (
     ArraySerializer,
     ArrowSerializer,
@@ -41,7 +46,7 @@ from caudal.serializers import (
     Serializer,
     resolve_serializer,
 )
-from caudal.storage.serializers import is_exact_json, serializer_for
+from caudal.storage.serializers import dump, is_exact_json, serializer_for
 
 AUTO = AutoSerializer()
 
@@ -387,9 +392,12 @@ def _marked(frame: pd.DataFrame | pd.Series) -> Any:
 )
 def test_frames_that_arrow_would_change_are_pickled(frame: Any) -> None:
     """Mixed columns, odd labels, frequencies and attributes survive by pickle, and explicit Arrow refuses them."""
-    serializer, data = AUTO.pick(frame)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        serializer, data = AUTO.pick(frame)
     back = serializer.loads(data)
 
+    assert not warned
     assert serializer.name == "pickle"
     assert frame.equals(back)
     assert frame.attrs == back.attrs
@@ -487,6 +495,8 @@ def test_explicit_arrow_refuses_other_values() -> None:
     """Arrow is for frames."""
     with pytest.raises(TypeError, match="no data frame"):
         ArrowSerializer().dumps([1])
+    with pytest.raises(TypeError, match="not all exact"):
+        ArrowSerializer().dumps(pl.DataFrame({"a": pl.Series([1], dtype=pl.Object)}))
 
 
 def test_an_arrow_result_is_a_plain_arrow_stream() -> None:
@@ -537,6 +547,20 @@ class Mine(Serializer):
     """A serializer of a user's own."""
 
     type = "mine"
+
+
+class Refusing(Serializer):
+    """A serializer that says itself what is wrong."""
+
+    def dumps(self, obj: Any) -> bytes:
+        """Refuse the value."""
+        raise SerializationError("any", "refusing", str(obj))
+
+
+def test_a_serializers_own_error_goes_through() -> None:
+    """A SerializationError is not wrapped in another one."""
+    with pytest.raises(SerializationError, match="'refusing': 7"):
+        dump(Refusing(), 7)
 
 
 def test_a_users_serializer_is_named_by_its_import_path() -> None:

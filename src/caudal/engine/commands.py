@@ -174,7 +174,10 @@ class Until:
             if not done.done():
                 done.set_result(None)
 
-        self.subscribe(lambda: loop.call_soon_threadsafe(wake))
+        def call_back() -> None:
+            loop.call_soon_threadsafe(wake)
+
+        self.subscribe(call_back)
         await done
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ATOMS = frozenset(
     {int, float, bool, str, bytes, complex, type(None), date, datetime, time, timedelta, Decimal, type(Ellipsis)}
 )  # fmt: skip
-_ROOTS = (list, tuple, set, frozenset, dict)
+_ROOTS: tuple[type[Any], ...] = (list, tuple, set, frozenset, dict)
 
 
 class Pending:
@@ -52,7 +52,7 @@ def _find(value: Any, found: list[Pending | State[Any]]) -> None:
         found.append(value)
     elif isinstance(value, Annotation):
         if not isinstance(value, quote):
-            _find(value.value, found)
+            _find(cast("Annotation[Any]", value).value, found)
     else:
         for item in _items(value):
             _find(item, found)
@@ -69,10 +69,11 @@ def _items(value: Any) -> Any:
         items = [getattr(value, field.name) for field in fields(value)]
     else:
         return ()
-    return items if any(map(_may_hold, set(map(type, items)))) else ()
+    kinds: set[type[Any]] = set(map(type, items))
+    return items if any(map(_may_hold, kinds)) else ()
 
 
-def _may_hold(kind: type) -> bool:
+def _may_hold(kind: type[Any]) -> bool:
     if kind in ATOMS:
         return False
     return issubclass(kind, (Pending, State, Annotation, *_ROOTS)) or is_dataclass(kind)
@@ -110,6 +111,7 @@ def _outcome(state: State[Any], name: str, *, allow: bool) -> Any:
 
 def rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
     """Return a container with its items changed; one that cannot hold futures is returned as it is."""
+    kind: Any = value.__class__
     items = _items(value)
     if not items:
         return value
@@ -117,15 +119,15 @@ def rebuild(value: Any, change: Callable[[Any], Any]) -> Any:
         entries = {
             key: change(item) for key, item in cast("dict[Any, Any]", value).items()
         }
-        return entries if value.__class__ is dict else value.__class__(entries)
+        return entries if kind is dict else kind(entries)
     if is_dataclass(value):
         given = {
             f.name: change(getattr(value, f.name)) for f in fields(value) if f.init
         }
         return replace(cast("Any", value), **given)
     changed = [change(item) for item in items]
-    if isinstance(value, tuple) and hasattr(cast("Any", value), "_fields"):
-        return cast("Any", value).__class__(*changed)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return kind(*changed)
     if isinstance(value, list):
         return changed
-    return value.__class__(changed)
+    return kind(changed)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from caudal.engine.commands import Command
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.journal import Journal
+    from caudal.engine.parts import InputRun
     from caudal.ledger.port import Batch
     from caudal.model.runs import LogRow, TaskRunRow
     from caudal.model.specs import TaskSpec
@@ -108,7 +109,7 @@ class LiveTask:
         self.program: Generator[Command, Any, Any] | None = None
         self.unmet = 0
         #: Task runs whose results came in as arguments.
-        self.upstream: list[LiveTask] | None = None
+        self.upstream: list[InputRun] | None = None
         #: What the caller gave as ``wait_for``.
         self.after: Any = None
         self.counters: dict[str, count[int]] | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
+    from uuid import UUID
 
     from caudal.engine.journal import Journal
     from caudal.engine.loop import LoopThread
@@ -84,10 +85,20 @@ class InputRun(Protocol):
     id: bytes
     name: str
     done: bool
+    state_name: str
+
+    @property
+    def uuid(self) -> UUID:
+        """The run's id."""
+        ...
 
     @property
     def is_completed(self) -> bool:
         """Whether the run ended well."""
+        ...
+
+    def outcome(self, *, raise_on_failure: bool = True) -> Any:
+        """Return the run's result, or raise what made it fail; the run is done."""
         ...
 
     def state(self) -> State[Any]:

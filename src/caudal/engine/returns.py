@@ -35,7 +35,7 @@ def final_state(value: Any) -> State[Any]:
             return state
         return _combine([state], value)
     if isinstance(value, _ITERABLES):
-        items = cast("list[Any]", list(cast("list[Any]", value)))
+        items = list(cast("list[Any]", value))
         if items and all(isinstance(item, State) for item in items):
             return _combine(items, value)
     return State(StateType.COMPLETED, data=value)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from caudal.engine.commands import Command
     from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import InputRun
     from caudal.runners.port import Runner
 
 #: Characters of a traceback that are kept in the ledger; its end says most.
@@ -75,7 +76,7 @@ def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
 
 
 def _take_inputs(
-    run: LiveTask, upstream: list[LiveTask]
+    run: LiveTask, upstream: list[InputRun]
 ) -> Generator[Command, Any, None]:
     """Wait for the runs that the inputs come from and put their results in place."""
     for other in upstream:

@@ -81,7 +81,7 @@ class Receipt(NamedTuple):
 
     #: Position of the last event in the ledger.
     last_seq: int
-    #: Flow runs of which something was refused, and why: stale fence or illegal move.
+    #: Flow runs of which something was refused, and why: stale fence, unknown or known already, illegal move.
     refused: dict[bytes, str]
 
 
@@ -113,11 +113,20 @@ class Ledger(Protocol):
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one transaction and return when it is as durable as the ledger was opened for.
 
-        For each flow run in the batch, the stored owner and attempt must equal the batch's fence; otherwise all of the
-        batch's changes, results, logs and checks that name this flow run are left out and the run is reported in
-        ``Receipt.refused``. A flow run's change whose moves break ``TRANSITIONS`` from the stored state is
-        left out and reported likewise; its task runs' changes are still written. Writing the creating change of a flow run that exists already is
-        refused. Writing a task run's row replaces it. A stored result replaces one of the same key.
+        For each flow run in the batch, the stored owner and attempt must equal the batch's fence; otherwise
+        all of the batch's changes, logs and checks that name this flow run are left out and the run is reported in
+        ``Receipt.refused``. The same goes for a flow run that is not there and that no earlier write of
+        the batch creates. Results name no flow run, so they are always written.
+
+        A flow run's change whose moves break ``TRANSITIONS`` from the stored state is left out and reported likewise;
+        its task runs' changes are still written. So is the creating change of a flow run that exists already.
+        Whatever is refused leaves no event.
+
+        Writing a task run's row replaces it; the rows given belong to the ledger from then on. A stored result
+        replaces one of the same key.
+
+        Raises:
+            LedgerError: It could not be written; nothing of the batch was, and it can be given again.
         """
         ...
 
@@ -142,10 +151,11 @@ class Ledger(Protocol):
     ) -> FlowRunRow:
         """Take a flow run over: one atomic step from any state but COMPLETED to RUNNING under a new owner.
 
-        Eligible is a run that is FAILED, CRASHED, CANCELLED, SCHEDULED or PAUSED, or one in another open state whose owner has no
-        lease, an expired lease, or a lease for which ``is_alive`` is false. The attempt goes up by one, so
-        that a writer with the old fence is refused from here on, and task runs that were left open are moved
-        to CRASHED. All of it is recorded as events. Of several callers at once, one succeeds.
+        Eligible is a run that is FAILED, CRASHED or CANCELLED, and one that is open and has no owner, or one whose
+        lease is missing or expired, or for which ``is_alive`` is false. The attempt goes up by one, so that a writer
+        with the old fence is refused from here on, and task runs that were left open are moved to CRASHED. All
+        of it is recorded as events. Of several callers at once, one succeeds; the new owner must hold a lease
+        before it claims, or the next caller takes it for gone.
 
         Raises:
             ObjectNotFound: There is no such run.
@@ -156,11 +166,13 @@ class Ledger(Protocol):
     def sweep(
         self, now: float, is_alive: Callable[[Lease], bool]
     ) -> Sequence[FlowRunRow]:
-        """Move every RUNNING, PENDING or CANCELLING flow run whose owner is gone to CRASHED (CANCELLING ones to CANCELLED), with its open task runs.
+        """Close every flow run whose owner is gone, with its open task runs, and return the rows it changed.
 
-        Gone means: no lease, an expired lease, or a lease for which ``is_alive`` is false. Each move is a conditional write
-        on owner and attempt. Runs without an owner are left alone. Expired leases that no open run names are deleted. Returns the rows it changed.
-        A second call finds nothing.
+        RUNNING, PENDING and SCHEDULED ones (these waited in their process for a retry) go to CRASHED, CANCELLING ones
+        to CANCELLED, and their owner is taken away, so that a process that only seemed to be gone is refused
+        from here on. PAUSED ones need no process and stay. Gone means: no lease, an expired lease, or a lease for which
+        ``is_alive`` is false. Each move is conditional on owner and attempt. Runs without an owner are left alone.
+        Expired leases that no open run names are deleted. A second call finds nothing.
         """
         ...
 
@@ -181,7 +193,10 @@ class Ledger(Protocol):
     def task_runs(
         self, where: RunFilter, *, limit: int = 100, after: bytes | None = None
     ) -> Sequence[TaskRunRow]:
-        """Return task runs: those of one flow run oldest first, others newest first; ``after`` continues a list after the id given."""
+        """Return task runs: those of one flow run oldest first, others newest first.
+
+        ``after`` continues a list after the id given.
+        """
         ...
 
     def find_flow_runs(self, text: str, *, limit: int = 10) -> Sequence[FlowRunRow]:

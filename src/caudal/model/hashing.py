@@ -20,8 +20,6 @@ from caudal.model.hasher import Hasher, Unhashable, Writer, class_name_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_MADE_AT_RUN_TIME = 1 << 9
-
 
 def stable_hash(value: object, *, name: str = "value") -> str:
     """Return a hash of a value's content and types, as 40 hexadecimal digits.
@@ -299,12 +297,8 @@ _BASES = frozenset({dict, set, frozenset, list, tuple, bytes, int, float, str})
 
 def _is_derived(kind: type) -> bool:
     """Say whether a type adds nothing but Python attributes to a type of the language."""
-    for base in kind.__mro__:
-        if base in _BASES:
-            return True
-        if not base.__flags__ & _MADE_AT_RUN_TIME:
-            return False
-    return False
+    built_in = (base for base in kind.__mro__ if not code.is_made_at_run_time(base))
+    return next(built_in) in _BASES
 
 
 def _comes_from(package: str, ancestor: str) -> Callable[[type], bool]:

@@ -14,7 +14,7 @@ from caudal.model.hasher import Hasher, Unhashable, class_name, module_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: ``Py_TPFLAGS_HEAPTYPE``: the class was made while the program ran, so it has source somewhere.
+#: ``Py_TPFLAGS_HEAPTYPE``.
 _MADE_AT_RUN_TIME = 1 << 9
 
 _sources: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()
@@ -69,11 +69,16 @@ def write_class(hasher: Hasher, kind: type) -> None:
     """Add a class: its name, and its source unless it is built in."""
     hasher.text(f"class {class_name(kind)}")
     source = _source(kind, kind)
-    if source is None and kind.__flags__ & _MADE_AT_RUN_TIME:
+    if source is None and is_made_at_run_time(kind):
         raise Unhashable(
             kind, f"the source of class {kind.__qualname__!r} is not there"
         )
     hasher.feed(source)
+
+
+def is_made_at_run_time(kind: type) -> bool:
+    """Say whether a class is not built in: it has source somewhere, or had."""
+    return bool(kind.__flags__ & _MADE_AT_RUN_TIME)
 
 
 def write_named(hasher: Hasher, value: Any) -> None:
@@ -115,7 +120,7 @@ def write_source(hasher: Hasher, fn: Callable[..., Any]) -> None:
 def _write_callable(hasher: Hasher, value: Any) -> None:
     """Add an object that can be called: by its class if that has source, else by its name."""
     kind = value if isinstance(value, type) else type(value)
-    if kind.__flags__ & _MADE_AT_RUN_TIME and _source(kind, kind) is not None:
+    if is_made_at_run_time(kind) and _source(kind, kind) is not None:
         write_class(hasher, kind)
     elif isinstance(value, type):
         write_class(hasher, value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from enum import Enum
+from itertools import islice
+from math import isfinite
 from pathlib import PurePath
 from typing import Any, cast
 from uuid import UUID
@@ -17,37 +19,44 @@ _MAX_DEPTH = 6
 
 def jsonable(value: Any, depth: int = 0) -> Any:
     """Return a value's JSON-ready likeness: exact for plain values, text for anything else, cut where it is long."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return (
-            value if value == value and abs(value or 0) != float("inf") else str(value)
-        )
-    if isinstance(value, str):
-        return _cut(value)
-    if isinstance(value, Enum):
-        return jsonable(value.value, depth)
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, (UUID, PurePath)):
-        return str(value)
-    if depth < _MAX_DEPTH:
-        if isinstance(value, dict):
-            items = list(cast("dict[Any, Any]", value).items())[:MAX_ITEMS]
-            return {str(key): jsonable(item, depth + 1) for key, item in items}
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [
-                jsonable(item, depth + 1)
-                for item in list(cast("list[Any]", value))[:MAX_ITEMS]
-            ]
-        dump = getattr(value, "model_dump", None)
-        if callable(dump) and not isinstance(value, type):
-            return jsonable(dump(mode="json"), depth + 1)
-    return _cut(_text(value))
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if depth < _MAX_DEPTH and isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _collection(value, depth + 1)
+    return _text(value, depth)
 
 
-def _text(value: Any) -> str:
-    kind = type(value)
+def _collection(value: Any, depth: int) -> Any:
+    if isinstance(value, dict):
+        items = islice(cast("dict[Any, Any]", value).items(), MAX_ITEMS)
+        return {str(key): jsonable(item, depth) for key, item in items}
+    return [jsonable(item, depth) for item in islice(value, MAX_ITEMS)]
+
+
+def _text(value: Any, depth: int) -> Any:
+    """Return the text of a value, or what a model, an enumeration or a duration stands for."""
+    match value:
+        case str():
+            return _cut(value)
+        case Enum():
+            return jsonable(value.value, depth)
+        case date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case UUID() | PurePath():
+            return str(value)
+        case _:
+            dump = getattr(value, "model_dump", None)
+            if callable(dump) and not isinstance(value, type) and depth < _MAX_DEPTH:
+                return jsonable(dump(mode="json"), depth + 1)
+            return _cut(_shown(value))
+
+
+def _shown(value: Any) -> str:
+    kind = cast("type[Any]", type(value))
     shape = getattr(value, "shape", None)
     if shape is not None:
         return f"<{kind.__module__}.{kind.__qualname__} {shape}>"

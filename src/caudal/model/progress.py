@@ -155,7 +155,10 @@ class Progress:
         """
         if not change.moves:
             return
-        group, before = self._stages.get(run_id) or (self._group(change.task_name), None)
+        group, before = self._stages.get(run_id) or (
+            self._group(change.task_name),
+            None,
+        )
         for state_type, _, at, _ in change.moves:
             since = self._running_since.pop(run_id, None)
             if since is not None:

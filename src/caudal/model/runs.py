@@ -118,7 +118,7 @@ class TaskRunRow(Struct):
 class TaskCounts(NamedTuple):
     """Numbers of task runs by what became of them; as a difference, entries can be negative."""
 
-    count: int = 0
+    total: int = 0
     completed: int = 0
     failed: int = 0
     running: int = 0
@@ -218,7 +218,7 @@ def add_counts(row: FlowRunRow, counts: TaskCounts) -> FlowRunRow:
     """Return the flow run's row with its task counts changed."""
     return structs.replace(
         row,
-        task_count=row.task_count + counts.count,
+        task_count=row.task_count + counts.total,
         task_completed=row.task_completed + counts.completed,
         task_failed=row.task_failed + counts.failed,
         task_running=row.task_running + counts.running,

@@ -199,7 +199,9 @@ class State(Generic[R_co]):
         self._ids: tuple[bytes | None, bytes | None] = (None, None)
         self._id: UUID | None = None
 
-    def of_run(self, task_run_id: bytes | None, flow_run_id: bytes | None) -> State[R_co]:
+    def of_run(
+        self, task_run_id: bytes | None, flow_run_id: bytes | None
+    ) -> State[R_co]:
         """Say which run the state is one of, and return the state."""
         self._ids = task_run_id, flow_run_id
         return self
@@ -275,8 +277,8 @@ class State(Generic[R_co]):
 
     def result(
         self,
-        raise_on_failure: bool = True,
-        retry_result_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
+        raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
+        retry_result_failure: bool = True,  # noqa: FBT001, FBT002
     ) -> R_co:
         """Return the run's result, or raise what made it fail.
 
@@ -296,8 +298,8 @@ class State(Generic[R_co]):
 
     async def aresult(
         self,
-        raise_on_failure: bool = True,
-        retry_result_failure: bool = True,  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
+        raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
+        retry_result_failure: bool = True,  # noqa: FBT001, FBT002
     ) -> R_co:
         """Return the run's result, or raise what made it fail; see `result`."""
         return self.get(raise_on_failure=raise_on_failure)
@@ -389,4 +391,4 @@ MISSING = _Missing()
 def _loop_is_running() -> bool:
     """Say whether an event loop runs in this thread, without importing asyncio."""
     events = sys.modules.get("asyncio.events")
-    return events is not None and getattr(events, "_get_running_loop")() is not None
+    return events is not None and events._get_running_loop() is not None  # noqa: SLF001 - asyncio exports it as asyncio._get_running_loop

@@ -19,8 +19,6 @@ import threading
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
 from caudal.clock import monotonic
 from caudal.exceptions import (
     RemoteError,
@@ -28,6 +26,7 @@ from caudal.exceptions import (
     SerializationError,
     WorkerCrashedError,
 )
+from caudal.runners.pickling import dumps
 
 if TYPE_CHECKING:
     from caudal.model.specs import Spec
@@ -188,10 +187,10 @@ def _encode_call(
     try:
         parameters = about.pop("parameters")
         try:
-            about["parameters"] = cloudpickle.dumps(parameters)
+            about["parameters"] = dumps(parameters)
         except Exception:  # noqa: BLE001 - they are for the context only; the task may not need them
             about["parameters"] = None
-        return cloudpickle.dumps((spec.decorated, args, kwargs, about))
+        return dumps((spec.decorated, args, kwargs, about))
     except Exception as error:
         raise SerializationError(
             f"arguments of task {spec.name!r}",

@@ -17,13 +17,12 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-import cloudpickle
-
 from caudal.engine import composition, logs
 from caudal.engine.context import current
 from caudal.engine.remote import RemoteTask
 from caudal.exceptions import CaudalError
 from caudal.model.runs import LogRow
+from caudal.runners.pickling import dumps
 
 
 def main() -> None:
@@ -65,7 +64,7 @@ def _serve(message: bytes) -> bytes:
     except BaseException as error:  # noqa: BLE001 - everything goes back to the parent
         return _encode_error(error)
     try:
-        return pickle.dumps(("value", cloudpickle.dumps(value)))
+        return pickle.dumps(("value", dumps(value)))
     except Exception as error:  # noqa: BLE001 - whatever a value's pickling raises
         reason = f"it returned a {type(value).__module__}.{type(value).__qualname__}, which cannot be sent to another process"
         advice = "Return something that can be pickled, or use ThreadPoolTaskRunner."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,13 +16,14 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "retail"
 sys.path.insert(0, str(EXAMPLE))
 
 import landing  # noqa: E402 - found in the folder added above
+import validation  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 WEEKS = 40
 
-#: Three stores sell three departments' products every day; sales rise and fall with the week and the store. Store 3 opens late.
+#: Three stores sell three products every day, at noon and at 23:00 in New York; store 3 opens late. A ticket's number tells its day.
 _SALES = """
 CREATE TABLE transactions AS
 SELECT
@@ -34,7 +37,8 @@ SELECT
     0.0::DOUBLE AS coupon_disc,
     0.0::DOUBLE AS coupon_match_disc,
     (CASE WHEN day = 0 THEN 1 ELSE 2 + (day - 1) // 7 END)::BIGINT AS week,
-    TIMESTAMP '2017-01-01 17:00:00' + to_days(day::INTEGER) + to_hours(visit::INTEGER) AS transaction_timestamp
+    timezone('UTC', timezone('America/New_York',
+        TIMESTAMP '2017-01-01 12:00:00' + to_days(day::INTEGER) + to_hours(11 * visit::INTEGER))) AS transaction_timestamp
 FROM range({days}) AS days(day), range(1, 4) AS stores(store), range(2) AS visits(visit), range(3) AS lines(line)
 WHERE store < 3 OR day > {days} - 60
 """
@@ -106,7 +110,7 @@ class Source:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Source:
+def source(tmp_path: Path) -> Iterator[Source]:
     """Return a source with six weeks of sales, not written yet."""
     made = Source(tmp_path / "source").make(weeks=6)
     yield made
@@ -130,3 +134,44 @@ def land_all(folder: Path, warehouse: Path) -> list[landing.Landed]:
 def land() -> Callable[[Path, Path], list[landing.Landed]]:
     """Return the function that lands a whole source."""
     return land_all
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a warehouse that went through extract, validate and dbt; tests read it only."""
+    folder = tmp_path_factory.mktemp("built")
+    warehouse = folder / "output" / "warehouse.duckdb"
+    made = Source(folder / "source").make()
+    made.sql(
+        "UPDATE transactions SET quantity = 0 WHERE week = 9 AND store_id = 2 AND product_id = 101"
+    )
+    land_all(made.write(), warehouse)
+    made.close()
+    validation.validate(warehouse)
+    run_dbt(warehouse)
+    return warehouse
+
+
+def run_dbt(warehouse: Path) -> None:
+    """Build and test the dbt project in a process of its own."""
+    project = str(EXAMPLE / "dbt")
+    scratch = warehouse.parent / "dbt"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(scratch),
+        "RETAIL_WAREHOUSE": str(warehouse),
+        "DBT_TARGET_PATH": str(scratch),
+        "DBT_LOG_PATH": str(scratch),
+    }
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        "build",
+        "--project-dir",
+        project,
+        "--profiles-dir",
+        project,
+    ]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout

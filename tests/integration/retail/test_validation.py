@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import landing
-    from conftest import Source
 
     from caudal.quality import CheckResult
+    from conftest import Source
 
     Land = Callable[[Path, Path], list[landing.Landed]]
 
@@ -134,7 +134,7 @@ def test_copies_of_a_coupon_are_quarantined_and_one_stays(
     ("change", "check"),
     [
         (
-            "UPDATE transactions SET quantity = -1 WHERE week = 3 AND basket_id % 50 = 0",
+            "UPDATE transactions SET quantity = -1 WHERE week = 3",
             "accepted_range(quantity)",
         ),
         (
@@ -218,7 +218,7 @@ def test_lost_rows_are_noticed(source: Source, warehouse: Path, land: Land) -> N
         connection.execute("DELETE FROM validated.transactions WHERE week = 3")
 
     with pytest.raises(
-        AccountingError, match="'transactions' does not add up: .* rows read, but"
+        AccountingError, match=r"'transactions' does not add up: .* rows read, but"
     ) as caught:
         validation.count_all_rows(warehouse)
 

@@ -44,11 +44,15 @@ def check_result(
         status=status,
         kind=test.test_metadata.name if test and test.test_metadata else "singular",
         column=test.column_name if test else None,
-        observed=f"{ended.failures} rows" if was_run else None,
+        observed=_rows(ended.failures) if was_run else None,
         failed_rows=ended.failures if was_run else None,
         message=message or "",
         engine="dbt",
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' * (count != 1)}"
 
 
 def _severity(test: ManifestNode | None, status: CheckStatus) -> Severity:

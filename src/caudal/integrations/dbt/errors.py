@@ -62,12 +62,16 @@ class DbtCommandError(DbtError):
         self.lines, self.log_path = lines, log_path
 
     def __str__(self) -> str:
-        said = "".join(
-            f"\n  {line}" for text in self.lines for line in text.splitlines()
+        lines = [line for text in self.lines for line in text.splitlines()]
+        said = "".join(f"\n  {line}" for line in lines)
+        advice = (
+            "Correct this and run again."
+            if lines
+            else "If it was killed, the machine may be short of memory: try fewer threads."
         )
         return (
-            f"dbt could not do its work: {self.ending}.{said or ' It said nothing.'}\n"
-            f"Correct this and run again. The command was `{self.command}`; its log is {self.log_path!r}."
+            f"dbt could not do its work: {self.ending}.{said}\n"
+            f"{advice} The command was `{self.command}`; its log is {self.log_path!r}."
         )
 
 
@@ -96,11 +100,13 @@ class DbtNodesFailedError(DbtError):
         self.retry_command, self.log_path = retry_command, log_path
 
     def __str__(self) -> str:
+        failed, skipped = len(self.failed), len(self.skipped)
+        count = f"{failed} dbt node{'s' * (failed != 1)} failed"
+        if skipped:
+            count += f" and {skipped} {'was' if skipped == 1 else 'were'} skipped"
         names = ", ".join(map(repr, self.failed))
-        count = f"{len(self.failed)} dbt node{'s' * (len(self.failed) != 1)}"
-        skipped = f", and {len(self.skipped)} more were skipped" if self.skipped else ""
         error = "".join(f"\n  {line}" for line in self.first_error.splitlines())
         return (
-            f"{count} failed{skipped}: {names}. {self.failed[0]!r}:{error}\n"
-            f"Correct the SQL or the data; `{self.retry_command}` runs again what failed and what was skipped. dbt's log is {self.log_path!r}."
+            f"{count}: {names}. {'It' if failed == 1 else 'The first'} said:{error}\n"
+            f"Correct the SQL or the data; `{self.retry_command}` runs what failed and what was skipped again. dbt's log is {self.log_path!r}."
         )

@@ -33,6 +33,8 @@ _REPEATS = frozenset(
         "SkippingDetails",
     }
 )
+#: Fields of a database's answer that ``message`` and ``rows`` tell.
+_TOLD = frozenset({"_message", "code", "rows_affected"})
 _NO_DATA = msgspec.Raw(b"{}")
 
 
@@ -102,9 +104,9 @@ class NodeEnded(msgspec.Struct, frozen=True):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The database's answer without the text that ``message`` repeats."""
+        """What else the database said, such as ``query_id``."""
         answer = self.adapter_response
-        return {name: value for name, value in answer.items() if name != "_message"}
+        return {name: answer[name] for name in answer if name not in _TOLD}
 
 
 class LogLine(msgspec.Struct, frozen=True):

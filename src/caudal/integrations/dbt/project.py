@@ -186,7 +186,7 @@ class DbtProject:
                     child.stop()
                 finally:
                     reason = str(error) or type(error).__name__
-                    message = f"dbt was stopped: {reason}."
+                    message = f"dbt was stopped ({reason.rstrip('.')})."
                     recorder.close("CANCELLED", "Cancelled", "cancelled", message)
                 raise
         message = f"dbt ended before the node did ({_ending(exit_code)}); whether the node's work was done is unknown."
@@ -200,12 +200,9 @@ class DbtProject:
         failed = result.failed
         lost = any(node.status == "unknown" for node in failed)
         if lost or (result.exit_code != 0 and not failed):
-            raise DbtCommandError(
-                result.command,
-                _ending(result.exit_code),
-                recorder.last_errors,
-                result.log_path,
-            )
+            code = result.exit_code
+            said = recorder.last_errors or (recorder.last_lines if code > 0 else ())
+            raise DbtCommandError(result.command, _ending(code), said, result.log_path)
         if failed and raise_on_failure:
             retry = ["dbt", "retry", "--project-dir", str(self.project_dir)]
             retry += [*self._location(), "--target-path", str(self.target_path)]

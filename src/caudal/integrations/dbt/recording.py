@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Lines that are kept to say what went wrong when dbt itself fails.
 _KEPT_LINES = 20
-#: A traceback of dbt's own code helps nobody who uses it.
+#: A traceback of dbt's own code helps nobody who uses it; dbt's log has it.
 _UNHELPFUL = frozenset({"MainStackTrace"})
 
 
@@ -131,14 +131,14 @@ class Recorder:
         return tuple(map(_result, self._nodes.values()))
 
     @property
-    def has_open_nodes(self) -> bool:
-        """Whether dbt has not ended all nodes that it took up."""
-        return any(node.is_open for node in self._nodes.values())
+    def last_errors(self) -> tuple[str, ...]:
+        """The last errors that dbt told."""
+        return tuple(self._errors)
 
     @property
-    def last_errors(self) -> tuple[str, ...]:
-        """The last errors that dbt told, or the last lines that were no events when it told none."""
-        return tuple(self._errors or self._plain)
+    def last_lines(self) -> tuple[str, ...]:
+        """The last lines that were none of dbt's events, such as a message about wrong usage."""
+        return tuple(self._plain)
 
     def _known(self) -> Manifest:
         if self._manifest is None:
@@ -230,9 +230,9 @@ class Recorder:
         level = line.level
         if line.event is None:
             self._plain.append(line.text)
-        elif node is not None and line.is_repeat:
+        elif line.event in _UNHELPFUL or (node is not None and line.is_repeat):
             level = logging.DEBUG
-        elif level >= logging.ERROR and line.event not in _UNHELPFUL:
+        elif level >= logging.ERROR:
             self._errors.append(line.text)
         logger = self._logger if node is None else run_logger(node.run)
         fields = _given({"dbt_event": line.event, "unique_id": line.unique_id})

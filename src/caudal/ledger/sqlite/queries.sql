@@ -92,12 +92,12 @@ SELECT
 FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL ORDER BY id
 
 -- open_task_runs --
--- Task runs that a process left open. The second condition lets the partial index serve the first.
+-- Task runs that a process left open, found by the index that leaves completed ones out: the few are sorted, not the many walked.
 SELECT id, flow_run_id, name, task_name, path, state_type, state_name, created_at, started_at, ended_at, run_count, details
 FROM task_run
 WHERE flow_run_id = ? AND state_type <> 'COMPLETED'
     AND state_type IN ('SCHEDULED', 'PENDING', 'RUNNING', 'PAUSED', 'CANCELLING')
-ORDER BY id
+ORDER BY +id
 
 -- flow_runs --
 -- A page of flow runs; listing.py puts the conditions in.

@@ -71,6 +71,10 @@ def _from_pandas(frame: Any) -> tuple[Any, dict[str, Any]]:
         raise TypeError("its attrs and flags are not kept in Arrow")
     if getattr(frame.index, "freq", None) is not None:
         raise TypeError("the frequency of its index is not kept in Arrow")
+    if not _TEXT.issuperset(map(type, frame.index.names)):
+        raise TypeError("an index whose name is no text is not exact in Arrow")
+    if len(set(map(type, frame.columns.tolist()))) > 1:
+        raise TypeError("column names of several types are not exact in Arrow")
     columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
     levels = [
         frame.index.get_level_values(level) for level in range(frame.index.nlevels)
@@ -87,8 +91,6 @@ def _from_pandas(frame: Any) -> tuple[Any, dict[str, Any]]:
 
 def _require_same_shape(frame: Any, back: Any) -> None:
     """Raise unless labels and types came back as they were, which an empty frame shows."""
-    if not _TEXT.issuperset(map(type, frame.index.names)):
-        raise TypeError("an index whose name is no text is not exact in Arrow")
     parts = {
         "column names": (_labels(frame.columns), _labels(back.columns)),
         "column types": (list(frame.dtypes), list(back.dtypes)),

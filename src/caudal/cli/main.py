@@ -1,0 +1,107 @@
+"""The ``caudal`` command: finds the subcommand, runs it, and turns errors into messages and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from caudal import __version__
+from caudal.engine.composition import close_engine
+from caudal.exceptions import (
+    AmbiguousNameError,
+    CaudalError,
+    ConfigurationError,
+    FlowRunNotResumableError,
+    ObjectNotFound,
+    ParameterError,
+    ScriptError,
+)
+
+#: A run failed or crashed, or something else went wrong.
+FAILED = 1
+#: Nothing was run, because what was asked for cannot be.
+WRONG_USAGE = 2
+#: What shells add to the number of the signal that ended a command.
+SIGNAL_BASE = 128
+_INTERRUPTED = SIGNAL_BASE + 2
+_BROKEN_PIPE = SIGNAL_BASE + 13
+
+_COMMANDS = {
+    "run": "caudal.cli.run:run",
+    "flow-run": "caudal.cli.flow_run:flow_run",
+    "task-run": "caudal.cli.task_run:task_run",
+    "config": "caudal.cli.config:config",
+    "version": "caudal.cli.version:version",
+}
+
+_USAGE_ERRORS = (
+    AmbiguousNameError,
+    ConfigurationError,
+    FlowRunNotResumableError,
+    ObjectNotFound,
+    ParameterError,
+    ScriptError,
+)
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand's module when the subcommand is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="caudal", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
+def caudal(**_: Any) -> None:
+    """Run data pipelines written as plain Python, and look at what was recorded."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        status = run_command(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = _BROKEN_PIPE
+    sys.exit(status)
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run a command line, explain on stderr what goes wrong, and return the exit status.
+
+    Args:
+        arguments: What stands behind ``caudal``.
+    """
+    debug = arguments[:1] == ["--debug"]
+    try:
+        try:
+            return caudal.main(arguments, prog_name="caudal", standalone_mode=False) or 0
+        finally:
+            close_engine()
+    except click.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except CaudalError as error:
+        if debug:
+            raise
+        click.echo(f"{click.style('Error', fg='red', bold=True)}: {error}", err=True)
+        return WRONG_USAGE if isinstance(error, _USAGE_ERRORS) else FAILED

@@ -1,0 +1,177 @@
+"""How commands print: tables and colours for people, JSON for programs.
+
+On a terminal tables are drawn by rich. Elsewhere they are plain columns, complete and without colours, and rich is
+not imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+#: Style of each kind of state.
+STATE_STYLES = {
+    "COMPLETED": "green",
+    "FAILED": "red",
+    "CRASHED": "magenta",
+    "CANCELLED": "yellow",
+    "CANCELLING": "yellow",
+    "RUNNING": "cyan",
+    "PAUSED": "blue",
+    "PENDING": "bright_black",
+    "SCHEDULED": "bright_black",
+}
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="text for people (default), json for programs.",
+)
+
+
+class Cell(NamedTuple):
+    """A table's cell with a style."""
+
+    text: str
+    style: str = ""
+
+
+class Column(NamedTuple):
+    """A table's column."""
+
+    title: str
+    #: Whether it holds numbers, which align at their end.
+    is_number: bool = False
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(
+    columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], *, err: bool = False
+) -> None:
+    """Print a table: drawn on a terminal, else in plain columns.
+
+    Args:
+        columns: What it shows.
+        rows: A cell for each column.
+        err: Print it on stderr.
+    """
+    cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        _draw(columns, cells, err=err)
+    else:
+        click.echo(_plain(columns, cells), err=err)
+
+
+def print_fields(fields: Iterable[tuple[str, str | Cell | None]]) -> None:
+    """Print names and values, one a line; those that are None or empty are left out."""
+    shown = [(name, value) for name, value in fields if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        label = click.style(f"{name:<{width}}", fg="bright_black")
+        text = styled(value) if isinstance(value, Cell) else value
+        assert text is not None, "empty values were left out"
+        click.echo(f"{label}  {text.replace(chr(10), chr(10) + ' ' * (width + 2))}")
+
+
+def print_heading(text: str, *, err: bool = False) -> None:
+    """Print an empty line and a heading."""
+    click.echo(f"\n{click.style(text, bold=True)}", err=err)
+
+
+def styled(cell: Cell) -> str:
+    """Return a cell's text with its colour as a terminal's escape codes; ``click.echo`` drops them elsewhere."""
+    return click.style(cell.text, fg=cell.style) if cell.style else cell.text
+
+
+def state_cell(state_type: str, state_name: str) -> Cell:
+    """Return a state's name in its colour."""
+    return Cell(state_name, STATE_STYLES[state_type])
+
+
+def stderr_console() -> Console:
+    """Return rich's console on stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def format_duration(seconds: float | None) -> str:
+    """Return a duration for people, such as ``85ms``, ``2.4s``, ``3m 05s`` or ``2h 04m``; empty for None."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f}ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m {whole % _MINUTE:02}s"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h {whole % _HOUR // _MINUTE:02}m"
+    return f"{whole // _DAY}d {whole % _DAY // _HOUR:02}h"
+
+
+def format_age(at: datetime | None, now: datetime) -> str:
+    """Return how long ago something was, such as ``12s ago`` or ``3d ago``; empty for None."""
+    if at is None:
+        return ""
+    seconds = int((now - at).total_seconds())
+    for unit, length in (("d", _DAY), ("h", _HOUR), ("m", _MINUTE)):
+        if seconds >= length:
+            return f"{seconds // length}{unit} ago"
+    return f"{max(seconds, 0)}s ago"
+
+
+def format_time(at: datetime | None) -> str:
+    """Return a time in this machine's time zone; empty for None."""
+    return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(at: datetime | None) -> str | None:
+    """Return a time as programs write it: ISO 8601 in UTC."""
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, err: bool) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title, is_number in columns:
+        table.add_column(title, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text, style) for text, style in row))
+    Console(stderr=err).print(table)
+
+
+def _plain(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
+    titles = [Cell(title.upper()) for title, _ in columns]
+    lines = [titles, *rows]
+    widths = [max(len(line[place].text) for line in lines) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(
+            f"{text:>{width}}" if column.is_number else f"{text:<{width}}"
+            for (text, _), width, column in zip(line, widths, columns, strict=True)
+        ).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,128 @@
+"""What flows and tasks have in common as objects: options, hooks, methods."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast
+
+from caudal.model.signatures import Binder
+from caudal.model.specs import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound=Spec)
+
+
+class Decorated(Generic[P, R, S]):
+    """A function that was decorated.
+
+    Args:
+        fn: The function.
+        options: The decorator's arguments.
+
+    Raises:
+        TypeError: ``fn`` is no function, or there is no such option.
+        ReservedArgumentError: A parameter has a name that calls use themselves.
+    """
+
+    #: The decorator, for messages.
+    kind: ClassVar[str]
+    #: Its options and what they are when they are not given.
+    defaults: ClassVar[dict[str, Any]]
+
+    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
+        if not callable(fn):
+            msg = f"@{self.kind} decorates functions, not {fn!r}"
+            raise TypeError(msg)
+        unknown = ", ".join(sorted(options.keys() - self.defaults.keys()))
+        if unknown:
+            known = ", ".join(sorted(self.defaults))
+            msg = f"@{self.kind} has no option {unknown}; it has {known}"
+            raise TypeError(msg)
+        self.fn = fn
+        self.options = {**self.defaults, **options}
+        function = cast("Any", fn)
+        self.__name__: str = getattr(fn, "__name__", type(fn).__name__)
+        self.__qualname__: str = getattr(fn, "__qualname__", self.__name__)
+        self.__module__: str = getattr(fn, "__module__", "__main__")
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = fn
+        self.name: str = self.options["name"] or self._default_name()
+        self.description: str | None = self.options["description"] or inspect.getdoc(fn)
+        self.binder = Binder(fn, self.name)
+        self.spec = self._make_spec()
+
+    def _default_name(self) -> str:
+        return self.__name__
+
+    def _make_spec(self) -> S:
+        raise NotImplementedError
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return self.spec.is_async
+
+    def with_options(self, **options: Any) -> Self:
+        """Return the same with some options changed; see the decorator for their meaning."""
+        return type(self)(self.fn, **{**self.options, **options})
+
+    def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(decorated, run, state)`` run when a run completes."""
+        return self._add_hook("completion", fn)
+
+    def on_failure(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(decorated, run, state)`` run when a run fails for good."""
+        return self._add_hook("failure", fn)
+
+    def on_running(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Have a hook ``(decorated, run, state)`` run when an attempt starts."""
+        return self._add_hook("running", fn)
+
+    def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+        hooks = dict(self.spec.hooks)
+        hooks[moment] = (*hooks.get(moment, ()), fn)
+        self.spec.hooks = hooks
+        return fn
+
+    def __get__(self, instance: Any, owner: Any = None) -> Self:
+        """Return the same bound to an instance, so that methods can be decorated."""
+        if instance is None:
+            return self
+        method: Callable[P, R] = cast("Any", self.fn).__get__(instance, owner)
+        bound = type(self)(method, **{**self.options, "name": self.name})
+        bound.spec.hooks = self.spec.hooks
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name!r}>"
+
+
+def hook_lists(
+    options: dict[str, Any], moments: Iterable[str]
+) -> dict[str, tuple[Callable[..., Any], ...]]:
+    """Return hooks by the moment they run at.
+
+    Args:
+        options: The decorator's options; hooks of a moment stand under ``on_<moment>``.
+        moments: The moments to look for.
+
+    Raises:
+        TypeError: What was given is no list of functions.
+    """
+    hooks: dict[str, tuple[Callable[..., Any], ...]] = {}
+    for moment in moments:
+        given = options[f"on_{moment}"]
+        if given is None:
+            continue
+        if not isinstance(given, (list, tuple)) or not all(
+            callable(hook) for hook in cast("list[Any]", given)
+        ):
+            msg = f"on_{moment} takes a list of functions (decorated, run, state), not {given!r}"
+            raise TypeError(msg)
+        if given:
+            hooks[moment] = tuple(cast("list[Callable[..., Any]]", given))
+    return hooks

@@ -1,0 +1,110 @@
+"""The schema is one thing: in schema.sql, after all migrations, and in the model."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from caudal.ledger.sqlite import SqliteLedger, schema
+from caudal.ledger.sqlite.queries import FOLDER, split_script
+from caudal.model.runs import FlowRunRow, Lease, LogRow, TaskRunRow
+from caudal.model.states import StateType
+from caudal.testing.samples import SampleRun
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = (FOLDER / "schema.sql").read_text(encoding="utf-8")
+
+
+def objects(*scripts: str) -> dict[str, str]:
+    """Return what scripts create: the text of each table and index by name, without comments and white space."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for script in scripts:
+            for statement in split_script(script):
+                connection.execute(statement)
+        found = connection.execute("SELECT name, sql FROM sqlite_master")
+        return {name: " ".join((sql or "").split()) for name, sql in found}
+
+
+def test_all_migrations_end_in_the_schema() -> None:
+    """A ledger that was upgraded is the same as a fresh one."""
+    scripts = [path.read_text(encoding="utf-8") for path in schema.migrations()]
+    assert objects(SCHEMA) == objects(*scripts)
+
+
+def test_the_version_is_the_number_of_migrations() -> None:
+    """Each migration leads to the version of its number."""
+    numbers = [int(path.name.partition("_")[0]) for path in schema.migrations()]
+    assert numbers == list(range(1, schema.VERSION + 1))
+
+
+def test_the_checks_on_states_name_the_model_s_states() -> None:
+    """The database takes the states that the model knows, and no others."""
+    checks = re.findall(r"CHECK \(state_type IN \((.*?)\)\)", SCHEMA, re.DOTALL)
+    assert len(checks) == 2
+    for check in checks:
+        assert [kind.value for kind in StateType] == re.findall(r"'(\w+)'", check)
+
+
+@pytest.mark.parametrize(
+    ("table", "fields"),
+    [
+        ("flow_run", FlowRunRow.__struct_fields__),
+        ("task_run", TaskRunRow.__struct_fields__),
+        ("lease", Lease._fields),
+        ("log", ("seq", *LogRow._fields)),
+    ],
+)
+def test_columns_are_the_fields_of_the_row(table: str, fields: tuple[str, ...]) -> None:
+    """Rows are read and written by position, so the order counts."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    assert list(fields) == [column[1] for column in columns]
+
+
+def test_an_older_ledger_is_upgraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening runs the migrations that are missing, once, and keeps what is there."""
+    path = tmp_path / "caudal.db"
+    with closing(SqliteLedger(path)) as ledger:
+        run = SampleRun().start(ledger)
+    second = tmp_path / "0002_notes.sql"
+    second.write_text(
+        "-- More.\nCREATE TABLE note (text TEXT);\nCREATE INDEX n ON note (text);\n"
+    )
+    monkeypatch.setattr(schema, "VERSION", 2)
+    before = schema.migrations()
+    monkeypatch.setattr(schema, "migrations", lambda: [*before, second])
+    for _ in range(2):
+        with closing(SqliteLedger(path)) as ledger:
+            writer = ledger._database._writer
+            assert writer.execute("SELECT count(*) FROM note").fetchone() == (0,)
+            assert writer.execute("PRAGMA user_version").fetchone() == (2,)
+            assert ledger.flow_run(run.id) is not None
+
+
+def test_a_migration_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A half-done upgrade is undone."""
+    path, broken = tmp_path / "caudal.db", tmp_path / "0002_broken.sql"
+    SqliteLedger(path).close()
+    broken.write_text(
+        "CREATE TABLE note (text TEXT);\nCREATE TABLE note (text TEXT);\n"
+    )
+    before = schema.migrations()
+    monkeypatch.setattr(schema, "migrations", lambda: [*before, broken])
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "VERSION", 2)
+        with pytest.raises(Exception, match="already exists"):
+            SqliteLedger(path)
+    with closing(SqliteLedger(path)) as ledger:
+        found = ledger._database._writer.execute("PRAGMA table_info(note)").fetchall()
+    assert not found
