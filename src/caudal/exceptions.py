@@ -376,7 +376,7 @@ class StorageError(CaudalError):
     def __init__(
         self, action: str, key: str, location: str, reason: str, advice: str
     ) -> None:
-        super().__init__(action, key, location, reason, advice)
+        CaudalError.__init__(self, action, key, location, reason, advice)
         self.action, self.key, self.location = action, key, location
         self.reason, self.advice = reason, advice
 
@@ -384,8 +384,13 @@ class StorageError(CaudalError):
         return f"could not {self.action} the stored value {self.key!r} at {self.location!r}: {self.reason}. {self.advice}"
 
 
-class ResultLostError(StorageError):
+class ResultLostError(StorageError, MissingResult):
     """A value that was stored is no longer there."""
+
+    @property
+    def what(self) -> str:
+        """The key whose value was asked for."""
+        return f"key {self.key!r}"
 
 
 class ResultCorruptedError(StorageError):
@@ -504,7 +509,10 @@ class CheckFailedError(CaudalError):
 
     def __str__(self) -> str:
         tables = ", ".join(sorted({repr(table) for table, _, _ in self.failures}))
-        lines = "".join(f"\n  {message}" for _, _, message in self.failures)
+        lines = "".join(
+            f"\n  {check} on {table}: {message}"
+            for table, check, message in self.failures
+        )
         count = f"{len(self.failures)} check{'s' * (len(self.failures) != 1)}"
         return (
             f"{count} of severity 'error' did not pass on {tables}; nothing downstream was started.{lines}\n"
@@ -525,6 +533,26 @@ class RunTimeoutError(RunError, TimeoutError):
 
     def __str__(self) -> str:
         return f"exceeded the timeout of {self.seconds:g} second(s)"
+
+
+class TaskRunTimeoutError(RunTimeoutError):
+    """A task run failed because its last attempt took longer than its ``timeout_seconds``."""
+
+
+class FlowRunTimeoutError(RunTimeoutError):
+    """A flow run failed because its last attempt took longer than its ``timeout_seconds``."""
+
+
+class DeadlineReached(BaseException):
+    """Raised in the user's code at a deadline; not an ``Exception``, so that code that catches everything does not go on.
+
+    Args:
+        deadline: Which one, for whoever set it.
+    """
+
+    def __init__(self, deadline: object = None) -> None:
+        super().__init__(deadline)
+        self.deadline = deadline
 
 
 class WorkerCrashedError(CrashedRun):

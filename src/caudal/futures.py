@@ -60,7 +60,11 @@ class Future(Pending, Generic[R]):
             with blocked():
                 ended.wait(timeout)
 
-    def result(self, timeout: float | None = None, raise_on_failure: bool = True) -> R:
+    def result(
+        self,
+        timeout: float | None = None,
+        raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
+    ) -> R:
         """Wait for the run's result and return it.
 
         Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.client import get_client
 from caudal.engine.calls import resume_flow_run as make_resumed
 from caudal.engine.composition import current_engine
+from caudal.engine.recovery import recorded_parameters
 from caudal.exceptions import FlowRunNotResumableError
 from caudal.flows import run_scope
 
@@ -27,7 +28,7 @@ def resume_flow_run(
     Args:
         flow: The flow, as it is in today's code.
         given: The flow run: its id, the start of its id, or its name.
-        parameters: Parameters to use instead of the recorded ones, which are kept as JSON.
+        parameters: Parameters to use instead of the recorded ones.
 
     Raises:
         ObjectNotFound: There is no such run.
@@ -40,7 +41,7 @@ def resume_flow_run(
             row.name,
             f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow.",
         )
+    used = recorded_parameters(engine, row) if parameters is None else parameters
     claimed = engine.claim(row.id)
-    used = dict(row.parameters) if parameters is None else parameters
     scope = make_resumed(flow.spec, claimed, flow.spec.bind((), used), engine)
     return run_scope(flow.spec, scope, return_state=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import ExitStack
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,12 +41,52 @@ assert len(ledger.task_runs(RunFilter(flow_run_id=run.id))) == 2 * batches
 ledger.close()
 """
 
+#: Opens many fresh ledgers, each at the same moment as the other processes.
+OPENER = """
+import sys, time
+from caudal.ledger.sqlite import SqliteLedger
 
-def start_writer(path: Path, batches: int, number: int) -> subprocess.Popen[str]:
-    """Start a process that waits for a line before it opens the ledger."""
+folder, files = sys.argv[1], int(sys.argv[2])
+print("ready", flush=True)
+start = float(sys.stdin.readline())
+for number in range(files):
+    while time.monotonic() < start + number / 30:
+        pass
+    SqliteLedger(f"{folder}/{number}.db", busy_timeout_seconds=60).close()
+"""
+
+
+def start(script: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a process that waits for a line before it touches a ledger."""
     pipe = subprocess.PIPE
-    command = [sys.executable, "-c", WRITER, str(path), str(batches), str(number)]
+    command = [sys.executable, "-c", script, *map(str, arguments)]
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def let_go(processes: list[subprocess.Popen[str]], line: str = "go") -> None:
+    """Give all processes their line when the last one is ready."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{line}\n")
+        process.stdin.flush()
+
+
+def assert_all_succeed(processes: list[subprocess.Popen[str]]) -> None:
+    """Wait for all processes; none may fail or complain."""
+    errors = [process.communicate()[1] for process in processes]
+    assert errors == [""] * len(processes)
+    assert {process.returncode for process in processes} == {0}
+
+
+def test_fresh_ledgers_may_be_opened_at_the_same_moment(tmp_path: Path) -> None:
+    """Whoever comes first makes the schema, and the answer "locked" that SQLite then gives the others reaches nobody."""
+    with ExitStack() as stack:
+        openers = [stack.enter_context(start(OPENER, tmp_path, 60)) for _ in range(6)]
+        let_go(openers, str(monotonic() + 0.2))
+        assert_all_succeed(openers)
 
 
 def test_fifty_processes_create_and_write_one_ledger_at_once(tmp_path: Path) -> None:
@@ -53,19 +94,11 @@ def test_fifty_processes_create_and_write_one_ledger_at_once(tmp_path: Path) -> 
     path = tmp_path / "fresh" / "caudal.db"
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(start_writer(path, BATCHES, number))
+            stack.enter_context(start(WRITER, path, BATCHES, number))
             for number in range(PROCESSES)
         ]
-        for writer in writers:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
-        for writer in writers:
-            assert writer.stdin is not None
-            writer.stdin.write("go\n")
-            writer.stdin.flush()
-        errors = [writer.communicate()[1] for writer in writers]
-    assert errors == [""] * PROCESSES
-    assert [writer.returncode for writer in writers] == [0] * PROCESSES
+        let_go(writers)
+        assert_all_succeed(writers)
     ledger = SqliteLedger(path)
     rows = ledger.flow_runs(RunFilter(), limit=PROCESSES + 1)
     names = {f"process-{number}" for number in range(PROCESSES)}
@@ -85,12 +118,10 @@ def test_a_killed_writer_leaves_a_consistent_ledger(
 ) -> None:
     """After SIGKILL in the middle of writing, everything that was acknowledged is there and rows equal the replay."""
     path = tmp_path / "caudal.db"
-    with start_writer(path, 1_000_000, 0) as writer:
-        assert writer.stdin is not None
+    with start(WRITER, path, 1_000_000, 0) as writer:
+        let_go([writer])
         assert writer.stdout is not None
-        writer.stdin.write("go\n")
-        writer.stdin.flush()
-        lines = [writer.stdout.readline() for _ in range(kill_after + 1)]
+        lines = [writer.stdout.readline() for _ in range(kill_after)]
         writer.kill()
         acknowledged = int(lines[-1]) + 1
     ledger = SqliteLedger(path)

@@ -263,13 +263,13 @@ def test_json_can_be_told_how() -> None:
     bare = JSONSerializer(
         object_encoder=None, object_decoder=None, loads_kwargs={"parse_int": float}
     )
-    bytes_lib = JSONSerializer(
-        jsonlib="tests_jsonlib", object_encoder=None, object_decoder=None
-    )
     library = type(sys)("tests_jsonlib")
     library.dumps = lambda value: json.dumps(value).encode()  # type: ignore[attr-defined]
     library.loads = json.loads  # type: ignore[attr-defined]
     sys.modules["tests_jsonlib"] = library
+    bytes_lib = JSONSerializer(
+        jsonlib="tests_jsonlib", object_encoder=None, object_decoder=None
+    )
     try:
         assert bytes_lib.loads(bytes_lib.dumps([1])) == [1]
     finally:
@@ -594,6 +594,8 @@ def test_a_library_that_is_not_there_is_named() -> None:
         CompressedSerializer(compressionlib="nope")
     with pytest.raises(ConfigurationError, match="no compress and no decompress"):
         CompressedSerializer(compressionlib="json")
+    with pytest.raises(ConfigurationError, match="no dumps and no loads"):
+        JSONSerializer(jsonlib="zlib")
     with pytest.raises(ConfigurationError, match="no dumps and no loads"):
         PickleSerializer(picklelib="zlib")
 

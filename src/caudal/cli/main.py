@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from caudal import __version__
+from caudal.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG_USAGE
 from caudal.engine.composition import close_engine
 from caudal.exceptions import (
     AmbiguousNameError,
@@ -20,15 +21,6 @@ from caudal.exceptions import (
     ParameterError,
     ScriptError,
 )
-
-#: A run failed or crashed, or something else went wrong.
-FAILED = 1
-#: Nothing was run, because what was asked for cannot be.
-WRONG_USAGE = 2
-#: What shells add to the number of the signal that ended a command.
-SIGNAL_BASE = 128
-_INTERRUPTED = SIGNAL_BASE + 2
-_BROKEN_PIPE = SIGNAL_BASE + 13
 
 _COMMANDS = {
     "run": "caudal.cli.run:run",
@@ -79,7 +71,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = _BROKEN_PIPE
+        status = BROKEN_PIPE
     sys.exit(status)
 
 
@@ -96,7 +88,7 @@ def run_command(arguments: list[str]) -> int:
         finally:
             close_engine()
     except click.Abort:
-        return _INTERRUPTED
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code

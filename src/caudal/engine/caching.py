@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine.logs import task_logger
 from caudal.engine.results import StoredValue
 from caudal.engine.snapshots import CacheContext
-from caudal.exceptions import CaudalError, MissingResult, ResultCorruptedError
+from caudal.exceptions import CaudalError
 from caudal.model.cache import DEFAULT
 from caudal.model.hashing import stable_hash
 from caudal.model.ids import format_id
@@ -87,7 +87,7 @@ class Keeping:
             data = StoredValue(run.scope.parts.results, kept.stored)
         run.scope.origins.note(data, run)
         if kept.recorded is None:
-            run.know(cache_key=self._key, result_key=kept.stored.key)
+            run.know(result_key=kept.stored.key)
             run.finish("COMPLETED", "Cached", data)
             return
         run.pending.clear()  # the ledger has it all already
@@ -115,12 +115,9 @@ class Keeping:
             expiration=spec.cache_expiration,
         )
         run.stored = stored
-        details: dict[str, Any] = {"result_key": stored.key}
-        if self._key:
-            details["cache_key"] = self._key
-        else:
-            details["inputs_hash"] = self._inputs_hash()
-        run.know(**details)
+        run.know(result_key=stored.key)
+        if self._key is None:
+            run.know(inputs_hash=self._inputs_hash())
         return stored
 
     def _recorded_result(self, row: TaskRunRow) -> Kept | None:
@@ -151,7 +148,7 @@ class Keeping:
             return None
         try:
             return Kept(stored, results.read(stored), recorded)
-        except (MissingResult, ResultCorruptedError) as error:
+        except CaudalError as error:
             task_logger(self._run).warning(
                 "a kept result cannot be used, the task is run again: %s", error
             )
@@ -160,23 +157,22 @@ class Keeping:
     def _cache_key(self) -> str | None:
         """Return the key under which the result can be found again, or None when it cannot."""
         run = self._run
-        spec = run.spec
-        if run.scope.parts.settings.tasks_disable_caching:
+        spec, scope = run.spec, run.scope
+        if scope.parts.settings.tasks_disable_caching:
             return None
         policy = DEFAULT if spec.cache_policy is None else spec.cache_policy
         try:
-            key = policy.compute_key(
-                CacheContext(run),
-                self._inputs(),
-                run.scope.parameters,
-            )
+            parts = policy.parts(CacheContext(run), self._inputs(), scope.parameters)
+            key = policy.key_of(parts)
         except Exception as error:  # noqa: BLE001 - keys may come from the user's function
             task_logger(run).warning("the result cannot be cached: %s", error)
             return None
         if key is None and spec.storage_key:
-            return spec.storage_key.format(
-                parameters=self._inputs(), flow_run=run.scope, task_run=run
+            key = spec.storage_key.format(
+                parameters=self._inputs(), flow_run=scope, task_run=run
             )
+        if key is not None:
+            run.know(cache_key=key, cache_parts=parts)
         return key
 
     def _inputs_hash(self) -> str | None:

@@ -16,7 +16,7 @@ from caudal.engine.inputs import ATOMS, Pending, find
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import capture_prints, install
 from caudal.engine.names import random_name, run_name
-from caudal.engine.recovery import load_recorded
+from caudal.engine.recovery import load_recorded, record_parameters
 from caudal.engine.task_run import task_program
 from caudal.exceptions import CancelledRun
 from caudal.model.ids import new_id
@@ -87,6 +87,7 @@ def make_task_run(
     name = f"{spec.name}-{index}"
     path = f"{parent.path}/{name}" if parent is not scope else name
     run = LiveTask(spec, scope, parent, name, path, args, kwargs)
+    scope.live.add(run)
     if scope.recorded:
         row = scope.recorded.get(path)
         if row is not None:
@@ -165,9 +166,10 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
     details: dict[str, Any] = {"entrypoint": spec.entrypoint, "version": spec.version}
     if parent is not None:
         details["path"] = _child_path(parent, spec)
-    recorded = {name: jsonable(value) for name, value in parameters.items()}
+    details |= record_parameters(scope)
+    shown = {name: jsonable(value) for name, value in parameters.items()}
     scope.create(
-        {name: value for name, value in details.items() if value is not None}, recorded
+        {name: value for name, value in details.items() if value is not None}, shown
     )
     return scope
 

@@ -66,6 +66,8 @@ class Dispatcher:
         self._on_drained: list[Callable[[], None]] = []
         #: Runs that execute now, and their threads.
         self._executing: dict[Submitted, int] = {}
+        #: Coroutine functions that execute now, and what cancels them.
+        self._coroutines: dict[Submitted, Callable[[], None]] = {}
 
     def submit(self, run: Submitted, upstream: list[InputRun]) -> None:
         """Start a run when the runs it takes results from are done."""
@@ -107,12 +109,24 @@ class Dispatcher:
             self.when_drained(drained.set)
             drained.wait()
 
-    def stop(self) -> None:
-        """Interrupt the runs that execute; those not started see the scope's reason and end themselves."""
+    def stop(self, *, interrupt: bool) -> None:
+        """Have the runs end that can: those not started and those that sleep see the scope's reason and end themselves.
+
+        Args:
+            interrupt: Interrupt those that execute, too.
+        """
         self._stopping = True
         self._parts.timers.hurry()
+        if not interrupt:
+            return
         for run, thread in list(self._executing.items()):
             self._runner.interrupt(run, thread)
+        for cancel in list(self._coroutines.values()):
+            cancel()
+
+    def restart(self) -> None:
+        """Start runs as before a stop."""
+        self._stopping = False
 
     def _start(self, run: Submitted) -> None:
         if self._limit is not None:
@@ -127,7 +141,9 @@ class Dispatcher:
         if run.spec.is_async and not self._runner.is_remote:
             context = run.context
             assert context is not None, "submitted runs carry their context"
-            self._parts.loop.start(self._drive_async(run), context)
+            self._coroutines[run] = self._parts.loop.start(
+                self._drive_async(run), context
+            )
         else:
             self._parts.pool.submit(_Job(self, run))
 
@@ -136,16 +152,11 @@ class Dispatcher:
         context = run.context
         assert context is not None, "submitted runs carry their context"
         self._executing[run] = threading.get_ident()
+        pause: float | None = None
         try:
             pause = context.run(_advance, run)
-        except BaseException as error:  # noqa: BLE001 - programs end their runs; what escapes is a stop or a defect
-            self._executing.pop(run, None)
-            if not run.done:
-                run.finish(
-                    "CRASHED", "Crashed", error, f"{type(error).__name__}: {error}"
-                )
-            self._finished()
-            return
+        except BaseException as error:  # noqa: BLE001 - an interrupt, an exit or a defect
+            _crash(run, error)
         self._executing.pop(run, None)
         if pause is None:
             self._finished()
@@ -161,10 +172,8 @@ class Dispatcher:
         try:
             await run_async(program)
         except BaseException as error:  # noqa: BLE001 - see drive
-            if not run.done:
-                run.finish(
-                    "CRASHED", "Crashed", error, f"{type(error).__name__}: {error}"
-                )
+            _crash(run, error)
+        self._coroutines.pop(run, None)
         self._finished()
 
     def _release(self) -> None:
@@ -199,6 +208,12 @@ class _Job:
 
     def __call__(self) -> None:
         self.dispatcher.drive(self.run)
+
+
+def _crash(run: Submitted, error: BaseException) -> None:
+    """End a run whose program left it open, which only a defect of caudal does."""
+    if not run.done:
+        run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
 
 
 def _advance(run: Submitted) -> float | None:

@@ -9,10 +9,11 @@ from caudal.engine.commands import Call, Durable, Hook, Io, Sleep, Until
 from caudal.engine.context import current
 from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
-from caudal.engine.returns import awaited_runs, describe, final_state
+from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.snapshots import flow_view
 from caudal.engine.task_run import error_details
 from caudal.exceptions import (
+    FlowRunTimeoutError,
     LeaseLostError,
     LedgerError,
     ParameterError,
@@ -50,7 +51,7 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     """
     assert scope.spec is not None, "the scope of tasks outside flows has no program"
     try:
-        scope.parameters = yield Io(_validated, scope)
+        scope.parameters = _validated(scope)
         state = yield from _attempts(scope)
         yield from _close(scope, state)
     except ParameterError as error:
@@ -63,11 +64,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
             ),
         )
         raise
-    except LeaseLostError:
-        scope.dispatcher.stop()
-        raise
-    except LedgerError:
-        scope.stopping = "the ledger cannot be written"
+    except (LeaseLostError, LedgerError) as error:
+        yield from _stop_tasks(scope, f"it cannot be recorded: {error}", interrupt=True)
         raise
     except BaseException as error:
         yield from _interrupted(scope, error)
@@ -104,7 +102,7 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
             not state.is_failed()
             or retry is None
             or failures >= retry.retries
-            or scope.stopping is not None
+            or scope.lost is not None
         ):
             return state
         failures += 1
@@ -132,27 +130,18 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
             yield Until(scope.dispatcher.when_drained)
         scope.check()
         return final_state(value)
-    except RunTimeoutError as error:
-        scope.stopping = "the flow run exceeded its timeout"
-        scope.dispatcher.stop()
-        yield Until(scope.dispatcher.when_drained)
-        scope.stopping = None
-        return State(
-            "FAILED",
-            "TimedOut",
-            f"Flow run exceeded timeout of {error.seconds:g} second(s)",
-            error,
-        )
     except (LeaseLostError, LedgerError):
         raise
     except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
-        if scope.dispatcher.open:
-            yield Until(scope.dispatcher.when_drained)
-        return State(
-            "FAILED",
-            message=f"Flow run encountered an exception: {describe(error)}",
-            data=error,
-        )
+        if error.__class__ is RunTimeoutError:
+            reason = "the flow run exceeded its timeout"
+            yield from _stop_tasks(scope, reason, interrupt=True)
+            message = f"Flow run exceeded timeout of {error.args[0]:g} second(s)"
+            error = FlowRunTimeoutError(*error.args)
+            return State("FAILED", "TimedOut", message, error)
+        yield from _stop_tasks(scope, "the flow run failed", interrupt=False)
+        message = f"Flow run encountered an exception: {describe(error)}"
+        return State("FAILED", message=message, data=error)
 
 
 def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]:
@@ -196,17 +185,13 @@ def _interrupted(
     scope: FlowScope, error: BaseException
 ) -> Generator[Command, Any, None]:
     """Record that the run was ended from outside its code, after its tasks were told."""
-    cancelled = (
-        isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError"
-    )
+    cancelled = is_interrupt(error)
     reason = (
         "the flow run was interrupted"
         if cancelled
         else f"the flow run was ended by {describe(error)}"
     )
-    scope.stopping = reason
-    scope.dispatcher.stop()
-    yield Io(_wait_for_tasks, scope)
+    yield from _stop_tasks(scope, reason, interrupt=True)
     if is_terminal(scope.type) or scope.lost is not None:
         return
     kind, name = ("CANCELLED", "Cancelled") if cancelled else ("CRASHED", "Crashed")
@@ -227,11 +212,27 @@ def _interrupted(
     yield from _hooks(scope, _MOMENTS[kind])
 
 
-def _wait_for_tasks(scope: FlowScope) -> None:
-    """Give interrupted tasks a while to end."""
+def _stop_tasks(
+    scope: FlowScope, reason: str, *, interrupt: bool
+) -> Generator[Command, Any, None]:
+    """Have a flow run's tasks end: those not started do not start, those that execute are interrupted or waited for.
+
+    Interrupted ones that do not end within the grace time are left behind, and recorded as cancelled.
+    """
+    scope.stopping = reason
+    scope.dispatcher.stop(interrupt=interrupt)
     drained = threading.Event()
     scope.dispatcher.when_drained(drained.set)
-    drained.wait(GRACE_SECONDS)
+    try:
+        yield Io(drained.wait, GRACE_SECONDS if interrupt else None)
+    except BaseException as again:
+        drained.set()
+        if not interrupt or not is_interrupt(
+            again
+        ):  # who interrupts twice does not want to wait
+            raise
+    for run in tuple(scope.live):
+        run.finish("CANCELLED", "Cancelled", None, f"It did not end when {reason}.")
 
 
 def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:

@@ -17,6 +17,7 @@ from caudal.model.runs import Fence, FlowRunChange, Move
 from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
+    from caudal.engine.dispatcher import Submitted
     from caudal.engine.parts import Parts, Run
     from caudal.ledger.port import Batch
     from caudal.model.runs import TaskRunRow
@@ -62,6 +63,8 @@ class FlowScope:
         self.path = ""
         self.counters: dict[str, count[int]] = {}
         self.origins = Origins()
+        #: Task runs that have not ended.
+        self.live: set[Submitted] = set()
         #: Task runs of an earlier attempt at this flow run, by path: what a resumed run need not do again.
         self.recorded: dict[str, TaskRunRow] = {}
         self.created_at = self.at = timestamp()
@@ -146,8 +149,10 @@ class FlowScope:
         self.journal.put(_FlowItem(self.id, self.fence, change))
 
     def begin_retry(self) -> None:
-        """Count calls from the start again: the flow's code runs once more."""
+        """Count calls from the start again and let tasks start: the flow's code runs once more."""
         self.counters = {}
+        self.stopping = None
+        self.dispatcher.restart()
 
     def lose(self, reason: str) -> None:
         """Learn that the ledger refused to write for this run; nothing further starts."""

@@ -116,6 +116,8 @@ class LiveTask:
 
     def move(self, kind: str, name: str, message: str | None = None) -> None:
         """Enter a state that need not be seen at once; the journal writes it within its flush interval."""
+        if self.done:
+            return
         self.at = now = timestamp()
         self.type, self.state_name, self.message = kind, name, message
         if kind == _RUNNING:
@@ -128,7 +130,9 @@ class LiveTask:
     def finish(
         self, kind: str, name: str, data: Any = None, message: str | None = None
     ) -> None:
-        """Enter the last state, release what the run held, and tell those who wait."""
+        """Enter the last state, release what the run held, and tell those who wait; a second call does nothing."""
+        if self.done:
+            return
         self.at = now = timestamp()
         self.type, self.state_name, self.message, self.data = kind, name, message, data
         self.pending.append((kind, name, now, message))
@@ -141,6 +145,7 @@ class LiveTask:
         """Release what the run held and tell those who wait; its last state is set."""
         self.args, self.kwargs = (), {}
         self.context = self.program = self.upstream = self.counters = self.after = None
+        self.scope.live.discard(self)
         with _callbacks_lock:
             self.done = True
             callbacks, self.callbacks = self.callbacks, None

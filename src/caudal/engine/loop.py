@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
 
 
@@ -22,15 +22,27 @@ class LoopThread:
         )
         self._thread.start()
 
-    def start(self, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
-        """Run a coroutine in a context; it handles its own errors. Safe to call from any thread."""
+    def start(
+        self, coroutine: Coroutine[Any, Any, None], context: Context
+    ) -> Callable[[], None]:
+        """Run a coroutine in a context and return a function that cancels it; it handles its own errors.
+
+        Both are safe to call from any thread.
+        """
+        started: list[asyncio.Task[None]] = []
 
         def begin() -> None:
             task = self._loop.create_task(coroutine, context=context)
             self._tasks.add(task)
+            started.append(task)
             task.add_done_callback(self._tasks.discard)
 
+        def cancel() -> None:
+            for task in started:
+                self._loop.call_soon_threadsafe(task.cancel)
+
         self._loop.call_soon_threadsafe(begin)
+        return cancel
 
     def close(self) -> None:
         """Stop the loop and wait for its thread."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.clock import timestamp
 from caudal.exceptions import MissingResult
 from caudal.storage.results import decode, encode
-from caudal.storage.serializers import resolve_serializer, serializer_for
+from caudal.storage.serializers import resolve_serializer
 
 if TYPE_CHECKING:
     from caudal.engine.journal import Journal
@@ -64,13 +64,10 @@ class Results:
             StorageError: It cannot be written.
         """
         now = timestamp()
-        chosen = serializer or self._default_serializer
         stored = encode(
             value,
             key=key,
-            serializer=serializer_for(value)
-            if chosen == "auto"
-            else resolve_serializer(chosen),
+            serializer=resolve_serializer(serializer or self._default_serializer),
             inline_limit=self._inline_limit,
             store=self._store,
             now=now,

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.inputs import Pending, find, rebuild
+from caudal.exceptions import DeadlineReached
 from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
@@ -74,5 +75,20 @@ def _combine(states: list[State[Any]], value: Any) -> State[Any]:
 
 def describe(error: BaseException) -> str:
     """Return an exception as one line: its type and what it says."""
-    text = str(error)
+    text = text_of(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says, whatever its class does."""
+    try:
+        return str(error)
+    except Exception as problem:  # noqa: BLE001 - the user's class; its failure must not hide the exception
+        return f"<its text cannot be made: {type(problem).__name__}>"
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Say whether an exception means that somebody wants the run to stop: an interrupt, a cancelled coroutine, a deadline of the flow."""
+    return isinstance(error, (KeyboardInterrupt, DeadlineReached)) or (
+        type(error).__name__ == "CancelledError" and not isinstance(error, Exception)
+    )

@@ -12,7 +12,13 @@ from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
 from caudal.engine.results import StoredValue
-from caudal.engine.returns import awaited_runs, describe, final_state
+from caudal.engine.returns import (
+    awaited_runs,
+    describe,
+    final_state,
+    is_interrupt,
+    text_of,
+)
 from caudal.engine.snapshots import task_view
 from caudal.exceptions import (
     CaudalError,
@@ -21,6 +27,7 @@ from caudal.exceptions import (
     RunTimeoutError,
     SerializationError,
     StorageError,
+    TaskRunTimeoutError,
     UpstreamTaskError,
 )
 from caudal.model.states import State
@@ -82,6 +89,8 @@ def _take_inputs(
     for other in upstream:
         if not other.done:
             yield Until(other.subscribe)
+    if run.scope.stopping is not None:
+        return
     run.args = tuple(resolve(value) for value in run.args)
     run.kwargs = {name: resolve(value) for name, value in run.kwargs.items()}
     resolve(run.after)
@@ -141,9 +150,9 @@ def _failure(error: Exception) -> State[Any]:
         error, CrashedRun
     ):  # the process died, which says nothing of the task
         return State("CRASHED", message=str(error), data=error)
-    if isinstance(error, RunTimeoutError):
-        message = f"Task run exceeded timeout of {error.seconds:g} second(s)"
-        return State(_FAILED, "TimedOut", message, error)
+    if error.__class__ is RunTimeoutError:
+        message = f"Task run exceeded timeout of {error.args[0]:g} second(s)"
+        return State(_FAILED, "TimedOut", message, TaskRunTimeoutError(*error.args))
     message = f"Task run encountered an exception {describe(error)}"
     return State(_FAILED, "Failed", message, error)
 
@@ -152,7 +161,7 @@ def _end_abruptly(run: LiveTask, error: BaseException) -> None:
     """End a run whose program was left by an interrupt, an exit or a defect."""
     if run.done:
         return
-    if isinstance(error, KeyboardInterrupt):
+    if is_interrupt(error):
         message = run.scope.stopping or "Interrupted."
         run.finish("CANCELLED", "Cancelled", error, message)
         return
@@ -268,7 +277,7 @@ def error_details(error: BaseException) -> dict[str, str]:
     lines = traceback.format_exception(trimmed) if trimmed is not None else []
     return {
         "type": type(error).__name__,
-        "message": str(error),
+        "message": text_of(error),
         "traceback": "".join(lines)[-TRACEBACK_CHARACTERS:],
     }
 

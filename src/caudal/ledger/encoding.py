@@ -48,7 +48,7 @@ def clean_text(text: str) -> str:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_clean(item) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
         items = cast("dict[Any, Any]", value).items()

@@ -15,6 +15,7 @@ MAX_TEXT = 2_000
 #: Items of a collection that are kept.
 MAX_ITEMS = 200
 _MAX_DEPTH = 6
+_PLAIN = frozenset({int, str, bool, type(None)})
 
 
 def jsonable(value: Any, depth: int = 0) -> Any:
@@ -28,6 +29,24 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     return _text(value, depth)
 
 
+def is_exact(value: Any) -> bool:
+    """Say whether a value comes back from JSON as it was: plain values, and lists and dicts of them."""
+    kind = value.__class__
+    if kind in _PLAIN:
+        return True
+    if kind is float:
+        return isfinite(value)
+    if kind is list:
+        return all(map(is_exact, value))
+    if kind is dict:
+        return all(map(_is_text, value)) and all(map(is_exact, value.values()))
+    return False
+
+
+def _is_text(value: Any) -> bool:
+    return value.__class__ is str
+
+
 def _collection(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         items = islice(cast("dict[Any, Any]", value).items(), MAX_ITEMS)
@@ -38,21 +57,23 @@ def _collection(value: Any, depth: int) -> Any:
 def _text(value: Any, depth: int) -> Any:
     """Return the text of a value, or what a model, an enumeration or a duration stands for."""
     match value:
-        case str():
-            return _cut(value)
         case Enum():
             return jsonable(value.value, depth)
-        case date():
-            return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case UUID() | PurePath():
-            return str(value)
+        case date():
+            return value.isoformat()
+        case str() | UUID() | PurePath():
+            return _cut(str(value))
         case _:
-            dump = getattr(value, "model_dump", None)
-            if callable(dump) and not isinstance(value, type) and depth < _MAX_DEPTH:
-                return jsonable(dump(mode="json"), depth + 1)
-            return _cut(_shown(value))
+            return _model(value, depth)
+
+
+def _model(value: Any, depth: int) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type) and depth < _MAX_DEPTH:
+        return jsonable(dump(mode="json"), depth + 1)
+    return _cut(_shown(value))
 
 
 def _shown(value: Any) -> str:

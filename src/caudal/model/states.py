@@ -299,7 +299,7 @@ class State(Generic[R_co]):
     async def aresult(
         self,
         raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
-        retry_result_failure: bool = True,  # noqa: FBT001, FBT002
+        retry_result_failure: bool = True,  # noqa: FBT001, FBT002, ARG002
     ) -> R_co:
         """Return the run's result, or raise what made it fail; see `result`."""
         return self.get(raise_on_failure=raise_on_failure)

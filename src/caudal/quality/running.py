@@ -71,7 +71,7 @@ def _run_check(connection: Connection, check: Check) -> CheckResult:
         status = (
             CheckStatus.WARN if check.severity is Severity.WARN else CheckStatus.FAIL
         )
-    message = f"{check.label} on {check.asset}: {finding.observed}"
+    message = finding.observed
     if not finding.passed:
         message += f"; expected {finding.expected}"
     return _result(check, status, message, finding)

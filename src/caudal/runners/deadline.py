@@ -15,13 +15,26 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from caudal.clock import monotonic
-from caudal.exceptions import RunTimeoutError
+from caudal.exceptions import DeadlineReached, RunTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Deadlines of nested calls in the main thread, outermost first: when, and the seconds that were allowed.
-_deadlines: list[tuple[float, float]] = []
+#: A timer may fire a little early.
+_TOLERANCE_SECONDS = 0.001
+
+
+class _Deadline:
+    """When a call has to be over, on the monotonic clock; told apart by identity."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+
+#: Deadlines of nested calls in the main thread, outermost first.
+_deadlines: list[_Deadline] = []
 
 
 def call_with_deadline(
@@ -68,15 +81,15 @@ def _alarm_is_free() -> bool:
 
 def _on_alarm(_signal: int, _frame: Any) -> None:
     now = monotonic()
-    for when, seconds in _deadlines:
-        if when <= now + 0.001:
-            raise RunTimeoutError(seconds)
+    for deadline in _deadlines:
+        if deadline.at <= now + _TOLERANCE_SECONDS:
+            raise DeadlineReached(deadline)
     _set_alarm()
 
 
 def _set_alarm() -> None:
     """Arm the alarm for the nearest deadline, or disarm it."""
-    left = min((when for when, _ in _deadlines), default=None)
+    left = min((deadline.at for deadline in _deadlines), default=None)
     signal.setitimer(
         signal.ITIMER_REAL, 0 if left is None else max(left - monotonic(), 0.0001)
     )
@@ -89,13 +102,17 @@ def _call_with_alarm(
     seconds: float,
 ) -> Any:
     previous = signal.signal(signal.SIGALRM, _on_alarm)
-    entry = (monotonic() + seconds, seconds)
-    _deadlines.append(entry)
+    own = _Deadline(monotonic() + seconds)
+    _deadlines.append(own)
     try:
         _set_alarm()
         return fn(*args, **kwargs)
+    except DeadlineReached as reached:
+        if reached.deadline is own:
+            raise RunTimeoutError(seconds) from None
+        raise  # that of a call around this one
     finally:
-        _deadlines.remove(entry)
+        _deadlines.remove(own)
         _set_alarm()
         if not _deadlines:
             signal.signal(signal.SIGALRM, previous)
@@ -122,7 +139,7 @@ def _call_in_helper(
     helper.join(seconds)
     if helper.is_alive():
         assert helper.ident is not None, "a started thread has an identity"
-        raise_in_thread(helper.ident, RunTimeoutError)
+        raise_in_thread(helper.ident, DeadlineReached)
         raise RunTimeoutError(seconds)
     if failure:
         raise failure[0]

@@ -60,6 +60,10 @@ class ProcessRunner:
         if worker is None:
             worker = _Worker()
         self._busy[run] = worker
+        if (
+            run.scope.stopping is not None
+        ):  # whoever stops runs may have missed this one
+            worker.interrupt()
         try:
             outcome = worker.execute(message, spec.timeout, run)
         except BaseException:
@@ -83,8 +87,7 @@ class ProcessRunner:
         """Kill the worker that serves a run."""
         worker = self._busy.get(run)
         if worker is not None:
-            worker.interrupted = True
-            worker.kill()
+            worker.interrupt()
 
     def close(self) -> None:
         """End the idle workers; a second call does nothing."""
@@ -105,10 +108,11 @@ class _Worker:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment,
+            process_group=0,  # Ctrl-C goes to this process alone, which decides
         )
         theirs.close()
         self._connection = Connection(ours.detach())
-        self.interrupted = False
+        self._interrupted = False
         self._connection.send_bytes(pickle.dumps(list(sys.path)))
 
     def execute(self, message: bytes, timeout: float | None, run: Any) -> bytes:
@@ -135,12 +139,17 @@ class _Worker:
                 else:
                     return body
         except (EOFError, OSError):
-            if self.interrupted:
+            if self._interrupted:
                 raise KeyboardInterrupt from None
             raise WorkerCrashedError(run.name, self._how_it_ended()) from None
 
+    def interrupt(self) -> None:
+        """Have the call that another thread waits for end at once."""
+        self._interrupted = True
+        self._process.kill()
+
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once and let go of it; only for the thread that uses it."""
         self._process.kill()
         self._process.wait()
         self._connection.close()

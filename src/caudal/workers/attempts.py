@@ -10,7 +10,6 @@ import logging
 import os
 import pickle
 import queue
-import signal
 import sys
 import threading
 import traceback
@@ -27,11 +26,11 @@ from caudal.runners.pickling import dumps
 
 def main() -> None:
     """Serve the connection whose file number is the first argument, until it closes."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C goes to the parent, which decides
     connection = Connection(int(sys.argv[1]))
-    sys.path[:] = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
+    try:
+        sys.path[:] = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
+    except (EOFError, OSError):  # it is gone already
+        return
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
     sending = threading.Lock()

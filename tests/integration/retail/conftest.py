@@ -145,6 +145,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.sql(
         "UPDATE transactions SET quantity = 0 WHERE week = 9 AND store_id = 2 AND product_id = 101"
     )
+    made.sql("UPDATE transactions SET sales_value = 1.25 WHERE week = 5")
+    made.sql("UPDATE transactions SET sales_value = 40.5 WHERE week = 6")
     land_all(made.write(), warehouse)
     made.close()
     validation.validate(warehouse)

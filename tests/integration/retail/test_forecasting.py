@@ -30,7 +30,7 @@ def test_only_stores_and_departments_with_enough_history_are_forecast(
 
     assert [item.store_id for item in histories] == [1, 2]
     assert histories[0].weeks == list(range(2, 41))
-    assert set(histories[0].sales) == {"PRODUCE", "DELI", "PASTRY"}
+    assert set(histories[0].sales) == {"GROCERY", "PRODUCE", "DELI"}
     assert all(len(values) == 39 for values in histories[0].sales.values())
 
 
@@ -41,14 +41,14 @@ def test_history_holds_what_the_mart_holds(built: Path) -> None:
     with connect(built) as connection:
         rows = fetch_dicts(
             connection,
-            "SELECT week, sales::DOUBLE AS sales FROM marts.sales_by_store_department_week WHERE store_id = 2 AND department = 'PASTRY' AND is_full_week",
+            "SELECT week, sales::DOUBLE AS sales FROM marts.sales_by_store_department_week WHERE store_id = 2 AND department = 'PRODUCE' AND is_full_week",
         )
         gaps = fetch_dicts(
             connection,
-            "SELECT count(*) AS n FROM marts.sales_by_store_department_week WHERE store_id = 2 AND department = 'PASTRY' AND week = 9",
+            "SELECT count(*) AS n FROM marts.sales_by_store_department_week WHERE store_id = 2 AND department = 'PRODUCE' AND week = 9",
         )
     expected = {row["week"]: row["sales"] for row in rows}
-    values = dict(zip(second.weeks, second.sales["PASTRY"], strict=True))
+    values = dict(zip(second.weeks, second.sales["PRODUCE"], strict=True))
     assert gaps == [{"n": 0}]
     assert values == {week: expected.get(week, 0.0) for week in second.weeks}
 

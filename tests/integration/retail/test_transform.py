@@ -120,6 +120,11 @@ def test_ticket_sizes_part_tickets_by_what_was_paid(
         f"SELECT * FROM marts.tickets WHERE (ticket_size = '{size}') <> ({condition})"  # noqa: S608 - fixed text
     )
 
+    [row] = rows_of(
+        built,
+        f"SELECT count(*) AS n FROM marts.tickets WHERE {condition}",  # noqa: S608
+    )
+    assert row["n"] > 0
     assert rows_of(built, wrong) == []
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caudal.exceptions import ResultLostError, StorageError
+from caudal.exceptions import MissingResult, ResultLostError, StorageError
 from caudal.storage.local import LocalStore
 from caudal.storage.memory import MemoryStore
 
@@ -64,6 +64,8 @@ def test_a_missing_value_says_what_to_do(store: BlobStore) -> None:
         store.read("weekly")
 
     assert caught.value.key == "weekly"
+    assert isinstance(caught.value, MissingResult)
+    assert caught.value.what == "key 'weekly'"
     assert caught.value.location == store.location("weekly")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
 

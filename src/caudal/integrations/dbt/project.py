@@ -182,12 +182,10 @@ class DbtProject:
                     recorder.take(parse_line(line))
                 exit_code = child.wait()
             except BaseException as error:
-                try:
-                    child.stop()
-                finally:
-                    reason = str(error) or type(error).__name__
-                    message = f"dbt was stopped ({reason.rstrip('.')})."
-                    recorder.close("CANCELLED", "Cancelled", "cancelled", message)
+                reason = (str(error) or type(error).__name__).rstrip(".")
+                message = f"dbt was stopped ({reason})."
+                # Before the child is given time to end: the flow run may be closed by then.
+                recorder.close("CANCELLED", "Cancelled", "cancelled", message)
                 raise
         message = f"dbt ended before the node did ({_ending(exit_code)}); whether the node's work was done is unknown."
         recorder.close("CRASHED", "Crashed", "unknown", message)

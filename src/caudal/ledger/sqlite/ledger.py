@@ -137,9 +137,8 @@ class SqliteLedger:
         leases = self.leases()
         in_hand = self._read("flow_runs_in_hand")
         # A look without a lock first: mostly there is nothing to do, and a sweep should cost the writers nothing.
-        if not any(lease.expires_at <= now for lease in leases) and not list(
-            _orphans(in_hand, leases, now, is_alive)
-        ):
+        orphan = next(_orphans(in_hand, leases, now, is_alive), None)
+        if orphan is None and all(lease.expires_at > now for lease in leases):
             return []
         with self._database.transaction() as cursor:
             leases = [

@@ -7,11 +7,11 @@ each, and the pages are merged: each query stops at its limit, and none sorts.
 from __future__ import annotations
 
 from heapq import merge
-from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from caudal.ledger.port import RunFilter
 
@@ -50,24 +50,13 @@ def merged(
     pages: Iterable[Sequence[Any]], limit: int, *, newest_first: bool
 ) -> list[Any]:
     """Return the first rows of sorted pages, each row once."""
-    rows = merge(*pages, key=_id, reverse=newest_first)
-    unique = (row for row, last in _with_last(rows) if last is None or row[0] != last)
-    return list(islice(unique, limit))
+    rows = merge(*pages, key=itemgetter(0), reverse=newest_first)
+    return list({row[0]: row for row in rows}.values())[:limit]
 
 
 def order(*, newest_first: bool) -> str:
     """Return the SQL word for the direction of a list."""
     return "DESC" if newest_first else "ASC"
-
-
-def _with_last(rows: Iterable[Any]) -> Iterator[tuple[Any, bytes | None]]:
-    last: bytes | None = None
-    for row in rows:
-        yield row, last
-        last = row[0]
-
-
-_id: Callable[[Any], bytes] = lambda row: row[0]  # noqa: E731
 
 
 def _equal(*pairs: tuple[str, Any]) -> list[Condition]:

@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 #: Written into the file's header, so that no other program's database is taken for a ledger: "caud".
 APPLICATION_ID = 0x63617564
 
+#: The schema this code works with, kept in the file as ``user_version``.
+VERSION = 1
+
 
 def migrations() -> list[Path]:
     """Return the migration scripts; the n-th leads to version n."""
     return sorted((FOLDER / "migrations").glob("[0-9]*.sql"))
-
-
-#: The schema this code works with, kept in the file as ``user_version``.
-VERSION = 1
 
 
 def ensure_schema(connection: Connection, path: str) -> None:

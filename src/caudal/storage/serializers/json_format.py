@@ -48,6 +48,8 @@ class JSONSerializer(NamedSerializer):
     loads_kwargs: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        if self.jsonlib != "json":
+            import_library(self.jsonlib, "dumps", "loads")
         if "default" in self.dumps_kwargs:
             raise ValueError(
                 "`default` cannot be given in dumps_kwargs. Use object_encoder instead."
@@ -68,12 +70,12 @@ class JSONSerializer(NamedSerializer):
         options = dict(self.dumps_kwargs)
         if self.object_encoder:
             options["default"] = resolve_name(self.object_encoder)
-        text = import_library(self.jsonlib, "dumps", "loads").dumps(obj, **options)
+        text = import_library(self.jsonlib).dumps(obj, **options)
         return text.encode() if isinstance(text, str) else text
 
     def loads(self, blob: bytes) -> Any:
         """Return the value that JSON was made from."""
-        library = import_library(self.jsonlib, "dumps", "loads")
+        library = json if self.jsonlib == "json" else import_library(self.jsonlib)
         options = dict(self.loads_kwargs)
         if self.object_decoder == _DECODER:
             if b"__class__" in blob or b"__exc_type__" in blob:

@@ -1,0 +1,45 @@
+"""What the running pipeline has done so far, read back from the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from caudal import get_client
+from caudal.engine.context import require_run
+from caudal.model.ids import format_id
+
+if TYPE_CHECKING:
+    from caudal.model.views import TaskRun
+
+_PAGE = 10_000
+
+
+def read_steps() -> list[dict[str, Any]]:
+    """Return every task run of this flow run and of the flows it called, oldest first.
+
+    Each has ``name``, ``task``, ``state``, and ``start`` and ``end`` as seconds since the epoch; None where it has not come
+    to that.
+    """
+    client = get_client(sync_client=True)
+    here = client.read_flow_run(format_id(require_run("read_steps()").scope.id))
+    called = [
+        run
+        for run in client.read_flow_runs(limit=_PAGE)
+        if run.parent_flow_run_id == here.id
+    ]
+    steps = [
+        _step(run)
+        for flow_run in (here, *called)
+        for run in client.read_task_runs(flow_run_id=flow_run.id, limit=_PAGE)
+    ]
+    return sorted(steps, key=lambda step: step["start"] or float("inf"))
+
+
+def _step(run: TaskRun) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "task": run.task_name,
+        "state": run.state_name,
+        "start": run.start_time.timestamp() if run.start_time else None,
+        "end": run.end_time.timestamp() if run.end_time else None,
+    }

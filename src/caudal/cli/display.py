@@ -1,0 +1,277 @@
+"""Shows how far a flow run is while it runs: redrawn in place on a terminal, a few plain lines elsewhere.
+
+Both displays write to stderr; stdout belongs to what the flow prints.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from caudal.cli.output import STATE_STYLES, format_duration, stderr_console
+from caudal.clock import timestamp
+from caudal.engine.logs import console as log_console
+from caudal.model.progress import Stage
+from caudal.model.views import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+    from caudal.model.progress import Progress, RunGroup
+    from caudal.settings import Settings
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_BAR_WIDTH = 24
+#: Lines of a terminal that are left to what the flow logs.
+_SPARE_LINES = 6
+#: Seconds between two plain lines about a task that is not done.
+_REPEAT_SECONDS = 10.0
+_NOTES = (
+    (Stage.RUNNING, "running", "cyan"),
+    (Stage.FAILED, "failed", "red"),
+    (Stage.CANCELLED, "cancelled", "yellow"),
+    (Stage.BLOCKED, "not started", "yellow"),
+    (Stage.CACHED, "cached", "bright_black"),
+)
+_LEVEL_STYLES = {" | ERROR ": "red", " | CRITICAL": "red", " | WARNING ": "yellow", " | DEBUG ": "bright_black"}
+
+
+class Display(Protocol):
+    """Something that shows progress within a ``with`` block."""
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the run is now."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Start to show."""
+        ...
+
+    def __exit__(self, *error: object) -> None:
+        """Stop, and leave nothing behind that is not finished."""
+        ...
+
+
+def make_display(settings: Settings, stopping: Callable[[], bool]) -> Display:
+    """Return the display that fits where stderr goes.
+
+    Args:
+        settings: How log lines are to look.
+        stopping: Says whether the run was interrupted and is about to end.
+    """
+    if settings.logging_format == "json":
+        return Silence()
+    if sys.stderr.isatty() and not stderr_console().is_dumb_terminal:
+        return LiveDisplay(stopping, colors=settings.logging_colors)
+    return PlainDisplay()
+
+
+class Silence:
+    """Shows nothing: whoever reads JSON lines wants no others among them."""
+
+    def show(self, progress: Progress) -> None:
+        """Do nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class PlainDisplay:
+    """Prints a line about a task when all its runs so far are done, and now and then while they are not."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, tuple[int, float]] = {}
+        self._seen: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def show(self, progress: Progress) -> None:
+        """Print what is due."""
+        now = timestamp()
+        for group in progress.tasks.values():
+            if self._is_due(group, now):
+                self._printed[group.name] = group.done, now
+                stamp = utc(now).astimezone().isoformat(sep=" ", timespec="milliseconds")[11:23]
+                sys.stderr.write(f"{stamp} | TASKS   | {describe(group)}\n")
+                sys.stderr.flush()
+            self._seen[group.name] = group.done
+
+    def _is_due(self, group: RunGroup, now: float) -> bool:
+        done, at = self._printed.get(group.name, (0, group.started_at or now))
+        if group.done == done:
+            return False
+        is_settled = not group.open and group.done == self._seen.get(group.name)
+        return (is_settled and group.name not in self._printed) or now - at >= _REPEAT_SECONDS
+
+
+def describe(group: RunGroup) -> str:
+    """Return the counts of a task's runs in one line."""
+    notes = "".join(f", {count} {word}" for word, _, count in _notes(group))
+    if group.open:
+        return f"{group.name} - {group.done} of {group.total} done{notes}"
+    return f"{group.name} - {group.total} done in {format_duration(_span(group, 0))}{notes}"
+
+
+def _notes(group: RunGroup) -> Iterable[tuple[str, str, int]]:
+    for stage, word, style in _NOTES:
+        count = group.counts[stage]
+        if count:
+            yield word, style, count
+
+
+def _span(group: RunGroup, now: float) -> float | None:
+    """Return the seconds from a group's first start to its end, or to now while it is open."""
+    if group.started_at is None:
+        return None if group.open else 0.0
+    end = now if group.open or group.ended_at is None else group.ended_at
+    return end - group.started_at
+
+
+class LiveDisplay:
+    """Draws a line for each task at the bottom of the terminal; log lines and prints scroll by above it.
+
+    Args:
+        stopping: Says whether the run was interrupted and is about to end.
+        colors: Whether log lines are coloured by level.
+    """
+
+    def __init__(self, stopping: Callable[[], bool], *, colors: bool) -> None:
+        self._stopping, self._colors = stopping, colors
+        self._started_at = timestamp()
+        self._live: Live | None = None
+        self._breakpoint_hook = sys.breakpointhook
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def show(self, progress: Progress) -> None:
+        """Draw the lines anew."""
+        live = self._live
+        if live is None:
+            live = self._open()
+        live.update(render(progress, live.console, timestamp(), self._started_at, stopping=self._stopping()), refresh=True)
+
+    def _open(self) -> Live:
+        from rich.live import Live
+
+        live = self._live = Live(
+            console=stderr_console(),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        live.start()
+        log_console.write_line = self._print_line
+        sys.breakpointhook = self._break
+        return live
+
+    def _close(self) -> None:
+        log_console.write_line = None
+        sys.breakpointhook = self._breakpoint_hook
+        if self._live is not None:
+            self._live.stop()
+
+    def _break(self, *args: Any, **kwargs: Any) -> Any:
+        """Make room for a debugger."""
+        self._close()
+        self.show = lambda progress: None  # noqa: ARG005 - a display's method
+        return self._breakpoint_hook(*args, **kwargs)
+
+    def _print_line(self, line: str) -> None:
+        from rich.text import Text
+
+        assert self._live is not None, "lines come here once the display is open"
+        head = line[:40]
+        style = next((style for mark, style in _LEVEL_STYLES.items() if mark in head), "") if self._colors else ""
+        self._live.console.print(Text(line, style), soft_wrap=True)
+
+
+def render(
+    progress: Progress, console: Console, now: float, started_at: float, *, stopping: bool
+) -> RenderableType:
+    """Return what a terminal shows of a run.
+
+    Args:
+        progress: How far it is.
+        console: Where it is shown.
+        now: Seconds since the epoch.
+        started_at: When this process began to work on it.
+        stopping: Whether it was interrupted and is about to end.
+    """
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    spinner = "*" if console.options.ascii_only else _SPINNER[int(now * 5) % len(_SPINNER)]
+    heading = Text.assemble(
+        (spinner, "cyan"), " ", (progress.name, "bold"), (f" · flow {progress.flow_name} · {format_duration(now - started_at)}", "bright_black")
+    )
+    if stopping:
+        heading.append(" · stopping, its running tasks get a few seconds to end", "yellow")
+    elif progress.state_name != "Running":
+        heading.append(f" · {progress.state_name}", STATE_STYLES[progress.state_type])
+    groups = [*progress.tasks.values(), *progress.children.values()]
+    shown = _most_telling(groups, max(console.height - _SPARE_LINES, 3))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for group in shown:
+        prefix = "flow " if group.name in progress.children and progress.children[group.name] is group else ""
+        table.add_row(*_line(group, prefix, console, now))
+    hidden = len(groups) - len(shown)
+    rest = [Text(f"  and {hidden} more", "bright_black")] if hidden else []
+    return Group(heading, table, *rest)
+
+
+def _line(group: RunGroup, prefix: str, console: Console, now: float) -> list[RenderableType]:
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    is_mapped = group.peak > 1
+    bar = ProgressBar(group.total, group.done, width=min(_BAR_WIDTH, max(console.width - 60, 8))) if is_mapped else ""
+    numbers = f"{group.done}/{group.total}" if group.total > 1 else ""
+    notes = Text("  ").join(Text(f"{count} {word}", style) for word, style, count in _notes(group))
+    return [
+        _mark(group, is_ascii=console.options.ascii_only),
+        Text(prefix + group.name, no_wrap=True, overflow="ellipsis"),
+        bar,
+        Text(numbers, justify="right", no_wrap=True),
+        Text(format_duration(_span(group, now)), "bright_black", justify="right", no_wrap=True),
+        notes,
+    ]
+
+
+def _mark(group: RunGroup, *, is_ascii: bool) -> RenderableType:
+    from rich.text import Text
+
+    if group.counts[Stage.RUNNING]:
+        return Text("  >" if is_ascii else "  ▸", "cyan")
+    if group.open:
+        return Text("  ." if is_ascii else "  ·", "bright_black")
+    if group.completed == group.total:
+        return Text("  +" if is_ascii else "  ✓", "green")
+    return Text("  x" if is_ascii else "  ✗", "red")
+
+
+def _most_telling(groups: list[RunGroup], limit: int) -> list[RunGroup]:
+    """Return the groups that fit, in their order: those at work, then those that failed, then the latest."""
+    if len(groups) <= limit:
+        return groups
+
+    def weight(place: int) -> tuple[bool, bool, int]:
+        group = groups[place]
+        return group.open > 0, group.counts[Stage.FAILED] > 0, place
+
+    places = sorted(range(len(groups)), key=weight, reverse=True)[:limit]
+    return [groups[place] for place in sorted(places)]

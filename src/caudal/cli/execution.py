@@ -1,0 +1,158 @@
+"""Carries out a flow for the command line: shows its progress, records its end, says what to do next."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from caudal.cli.display import make_display
+from caudal.cli.following import Follower
+from caudal.cli.finding import handle_of
+from caudal.cli.parameters import read_parameters
+from caudal.cli.report import print_next, print_report, print_result
+from caudal.cli.status import FAILED, SIGNAL_BASE
+from caudal.cli.stopping import Signals
+from caudal.client import get_client
+from caudal.engine.calls import make_flow_run
+from caudal.engine.composition import current_engine
+from caudal.entrypoint import load_flow
+from caudal.flows import run_scope
+from caudal.resume import resume_flow_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from typing import TextIO
+
+    from caudal.flows import Flow
+    from caudal.model.runs import FlowRunRow
+    from caudal.states import State
+
+
+class Job(NamedTuple):
+    """A flow run that is ready to be carried out."""
+
+    flow_run_id: bytes
+    is_async: bool
+    #: Does it and returns the last state, or an awaitable of it.
+    start: Callable[[], Any]
+    #: Says whether the run is being stopped, as far as can be known.
+    stopping: Callable[[], bool]
+
+
+def new_job(flow: Flow[..., Any], texts: Mapping[str, str]) -> Job:
+    """Return a job for a new run of a flow.
+
+    Args:
+        flow: The flow.
+        texts: Its parameters as they were written.
+
+    Raises:
+        ParameterError: The flow does not accept the parameters; nothing was recorded.
+    """
+    scope = make_flow_run(flow.spec, read_parameters(flow, texts, {}))
+    assert scope.id is not None, "flow runs have ids"
+    return Job(
+        scope.id,
+        flow.spec.is_async,
+        lambda: run_scope(flow.spec, scope, return_state=True),
+        lambda: scope.stopping is not None,
+    )
+
+
+def resumed_job(flow: Flow[..., Any], row: FlowRunRow, texts: Mapping[str, str]) -> Job:
+    """Return a job that takes a flow run up again.
+
+    Args:
+        flow: The flow, as it is in today's code.
+        row: The flow run.
+        texts: Parameters to use instead of the recorded ones, as they were written.
+
+    Raises:
+        ParameterError: The flow does not accept the parameters; nothing was recorded.
+    """
+    parameters = read_parameters(flow, texts, row.parameters)
+    given = UUID(bytes=row.id)
+    return Job(row.id, flow.spec.is_async, lambda: resume_flow_run(flow, given, parameters), lambda: False)
+
+
+def load_recorded(row: FlowRunRow) -> Flow[..., Any]:
+    """Return the flow of a recorded run, loaded from the file that it was started from.
+
+    Raises:
+        ScriptError: The file does not hold it any more, or none is recorded.
+    """
+    from caudal.exceptions import ScriptError
+
+    entrypoint: str | None = row.details.get("entrypoint")
+    if entrypoint is None:
+        reason = f"flow run {row.name!r} does not say which file its flow is from. Use `caudal run FILE:FLOW --resume {row.name}`."
+        raise ScriptError("", reason)
+    file, _, _ = entrypoint.rpartition(":")
+    return load_flow(f"{file}:{row.flow_name}")
+
+
+def carry_out(job: Job, results: TextIO | None) -> int:
+    """Run a job to its end, with its progress on stderr, and return the exit status.
+
+    Args:
+        job: What to do.
+        results: Where to print the outcome as JSON; None prints a summary for people instead.
+    """
+    engine = current_engine()
+    display = make_display(engine.settings, job.stopping)
+    follower = Follower(engine.ledger, job.flow_run_id, display.show)
+    state: State[Any] | None = None
+    stop: BaseException | None = None
+    with Signals(is_async=job.is_async) as signals, display, follower:
+        try:
+            state = _start(job)
+        except (KeyboardInterrupt, SystemExit) as error:  # the run's end is recorded by now
+            stop = error
+    client = get_client()
+    run = client.read_flow_run(UUID(bytes=job.flow_run_id))
+    progress = follower.read(is_last=True)
+    if results is not None:
+        print_result(run, progress, state, results)
+    else:
+        print_report(run, progress, client.read_checks(run.id), _failure(state, stop))
+        print_next(run, handle_of(run))
+    if isinstance(stop, KeyboardInterrupt):
+        return SIGNAL_BASE + (signals.received or signal.SIGINT)
+    return 0 if run.state.is_completed() else FAILED
+
+
+@contextmanager
+def results_apart(output: str) -> Generator[TextIO | None]:
+    """Keep stdout for the outcome when programs read it: what anything else prints goes to stderr.
+
+    Args:
+        output: ``text`` changes nothing and yields None; ``json`` yields a stream to the real stdout.
+    """
+    if output != "json":
+        yield None
+        return
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w") as results:
+        os.dup2(2, 1)
+        sys.stdout.reconfigure(line_buffering=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        yield results
+
+
+def _start(job: Job) -> Any:
+    outcome = job.start()
+    if not job.is_async:
+        return outcome
+    import asyncio
+
+    return asyncio.run(outcome)
+
+
+def _failure(state: State[Any] | None, stop: BaseException | None) -> BaseException | None:
+    """Return what made a run end without a result, unless somebody interrupted it."""
+    if state is not None and (state.is_failed() or state.is_crashed()):
+        return state.exception()
+    return stop if isinstance(stop, SystemExit) else None

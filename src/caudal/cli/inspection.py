@@ -1,0 +1,3 @@
+"""Gathers everything that is on record about one run."""
+
+from __future__ import annotations
