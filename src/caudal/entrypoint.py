@@ -87,7 +87,7 @@ def load_module(path: Path) -> ModuleType:
     if name != path.stem:
         import cloudpickle  # noqa: PLC0415 - only needed for files with such a name
 
-        cloudpickle.register_pickle_by_value(module)
+        cloudpickle.register_pickle_by_value(module)  # pyright: ignore[reportUnknownMemberType]
     return module
 
 

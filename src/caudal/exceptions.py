@@ -585,7 +585,7 @@ class RemoteError(FailedRun):
         self.type_name, self.text, self.traceback = type_name, text, traceback
 
     def __str__(self) -> str:
-        return f"{self.type_name}: {self.text}\n{self.traceback}"
+        return f"{self.type_name}: {self.text}" if self.text else self.type_name
 
 
 class SettingError(ConfigurationError):

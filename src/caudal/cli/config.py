@@ -29,7 +29,12 @@ def view(output: str, *, sources: bool) -> None:
     settings = get_current_settings()
     values = {name: getattr(settings, name) for name in SETTINGS}
     if output == "json":
-        print_json({name: {"value": _plain(value), "source": settings.source(name)} for name, value in values.items()})
+        print_json(
+            {
+                name: {"value": _plain(value), "source": settings.source(name)}
+                for name, value in values.items()
+            }
+        )
         return
     columns = [Column("Setting"), Column("Value")] + [Column("Source")] * sources
     rows: list[list[str | Cell]] = []

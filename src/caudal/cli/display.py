@@ -8,7 +8,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from caudal.cli.output import STATE_STYLES, format_duration, stderr_console
+from caudal.cli.output import (
+    STATE_STYLES,
+    format_duration,
+    format_moment,
+    stderr_console,
+)
 from caudal.clock import timestamp
 from caudal.engine.logs import console as log_console
 from caudal.model.progress import Stage
@@ -36,7 +41,12 @@ _NOTES = (
     (Stage.BLOCKED, "not started", "yellow"),
     (Stage.CACHED, "cached", "bright_black"),
 )
-_LEVEL_STYLES = {" | ERROR ": "red", " | CRITICAL": "red", " | WARNING ": "yellow", " | DEBUG ": "bright_black"}
+_LEVEL_STYLES = {
+    " | ERROR ": "red",
+    " | CRITICAL": "red",
+    " | WARNING ": "yellow",
+    " | DEBUG ": "bright_black",
+}
 
 
 class Display(Protocol):
@@ -101,7 +111,7 @@ class PlainDisplay:
         for group in progress.tasks.values():
             if self._is_due(group, now):
                 self._printed[group.name] = group.done, now
-                stamp = utc(now).astimezone().isoformat(sep=" ", timespec="milliseconds")[11:23]
+                stamp = format_moment(utc(now))[11:]
                 sys.stderr.write(f"{stamp} | TASKS   | {describe(group)}\n")
                 sys.stderr.flush()
             self._seen[group.name] = group.done
@@ -111,7 +121,9 @@ class PlainDisplay:
         if group.done == done:
             return False
         is_settled = not group.open and group.done == self._seen.get(group.name)
-        return (is_settled and group.name not in self._printed) or now - at >= _REPEAT_SECONDS
+        return (
+            is_settled and group.name not in self._printed
+        ) or now - at >= _REPEAT_SECONDS
 
 
 def describe(group: RunGroup) -> str:
@@ -162,7 +174,16 @@ class LiveDisplay:
         live = self._live
         if live is None:
             live = self._open()
-        live.update(render(progress, live.console, timestamp(), self._started_at, stopping=self._stopping()), refresh=True)
+        live.update(
+            render(
+                progress,
+                live.console,
+                timestamp(),
+                self._started_at,
+                stopping=self._stopping(),
+            ),
+            refresh=True,
+        )
 
     def _open(self) -> Live:
         from rich.live import Live
@@ -195,12 +216,21 @@ class LiveDisplay:
 
         assert self._live is not None, "lines come here once the display is open"
         head = line[:40]
-        style = next((style for mark, style in _LEVEL_STYLES.items() if mark in head), "") if self._colors else ""
+        style = (
+            next((style for mark, style in _LEVEL_STYLES.items() if mark in head), "")
+            if self._colors
+            else ""
+        )
         self._live.console.print(Text(line, style), soft_wrap=True)
 
 
 def render(
-    progress: Progress, console: Console, now: float, started_at: float, *, stopping: bool
+    progress: Progress,
+    console: Console,
+    now: float,
+    started_at: float,
+    *,
+    stopping: bool,
 ) -> RenderableType:
     """Return what a terminal shows of a run.
 
@@ -215,39 +245,69 @@ def render(
     from rich.table import Table
     from rich.text import Text
 
-    spinner = "*" if console.options.ascii_only else _SPINNER[int(now * 5) % len(_SPINNER)]
+    spinner = (
+        "*" if console.options.ascii_only else _SPINNER[int(now * 5) % len(_SPINNER)]
+    )
     heading = Text.assemble(
-        (spinner, "cyan"), " ", (progress.name, "bold"), (f" · flow {progress.flow_name} · {format_duration(now - started_at)}", "bright_black")
+        (spinner, "cyan"),
+        " ",
+        (progress.name, "bold"),
+        (
+            f" · flow {progress.flow_name} · {format_duration(now - started_at)}",
+            "bright_black",
+        ),
     )
     if stopping:
-        heading.append(" · stopping, its running tasks get a few seconds to end", "yellow")
+        heading.append(
+            " · stopping, its running tasks get a few seconds to end", "yellow"
+        )
     elif progress.state_name != "Running":
         heading.append(f" · {progress.state_name}", STATE_STYLES[progress.state_type])
     groups = [*progress.tasks.values(), *progress.children.values()]
     shown = _most_telling(groups, max(console.height - _SPARE_LINES, 3))
     table = Table.grid(padding=(0, 2, 0, 0))
     for group in shown:
-        prefix = "flow " if group.name in progress.children and progress.children[group.name] is group else ""
+        prefix = (
+            "flow "
+            if group.name in progress.children
+            and progress.children[group.name] is group
+            else ""
+        )
         table.add_row(*_line(group, prefix, console, now))
     hidden = len(groups) - len(shown)
     rest = [Text(f"  and {hidden} more", "bright_black")] if hidden else []
     return Group(heading, table, *rest)
 
 
-def _line(group: RunGroup, prefix: str, console: Console, now: float) -> list[RenderableType]:
+def _line(
+    group: RunGroup, prefix: str, console: Console, now: float
+) -> list[RenderableType]:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
     is_mapped = group.peak > 1
-    bar = ProgressBar(group.total, group.done, width=min(_BAR_WIDTH, max(console.width - 60, 8))) if is_mapped else ""
+    bar = (
+        ProgressBar(
+            group.total, group.done, width=min(_BAR_WIDTH, max(console.width - 60, 8))
+        )
+        if is_mapped
+        else ""
+    )
     numbers = f"{group.done}/{group.total}" if group.total > 1 else ""
-    notes = Text("  ").join(Text(f"{count} {word}", style) for word, style, count in _notes(group))
+    notes = Text("  ").join(
+        Text(f"{count} {word}", style) for word, style, count in _notes(group)
+    )
     return [
         _mark(group, is_ascii=console.options.ascii_only),
         Text(prefix + group.name, no_wrap=True, overflow="ellipsis"),
         bar,
         Text(numbers, justify="right", no_wrap=True),
-        Text(format_duration(_span(group, now)), "bright_black", justify="right", no_wrap=True),
+        Text(
+            format_duration(_span(group, now)),
+            "bright_black",
+            justify="right",
+            no_wrap=True,
+        ),
         notes,
     ]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from caudal.cli.display import make_display
-from caudal.cli.following import Follower
 from caudal.cli.finding import handle_of
+from caudal.cli.following import Follower
 from caudal.cli.parameters import read_parameters
 from caudal.cli.report import print_next, print_report, print_result
 from caudal.cli.status import FAILED, SIGNAL_BASE
@@ -76,7 +76,12 @@ def resumed_job(flow: Flow[..., Any], row: FlowRunRow, texts: Mapping[str, str])
     """
     parameters = read_parameters(flow, texts, row.parameters)
     given = UUID(bytes=row.id)
-    return Job(row.id, flow.spec.is_async, lambda: resume_flow_run(flow, given, parameters), lambda: False)
+    return Job(
+        row.id,
+        flow.spec.is_async,
+        lambda: resume_flow_run(flow, given, parameters),
+        lambda: False,
+    )
 
 
 def load_recorded(row: FlowRunRow) -> Flow[..., Any]:
@@ -110,7 +115,10 @@ def carry_out(job: Job, results: TextIO | None) -> int:
     with Signals(is_async=job.is_async) as signals, display, follower:
         try:
             state = _start(job)
-        except (KeyboardInterrupt, SystemExit) as error:  # the run's end is recorded by now
+        except (
+            KeyboardInterrupt,
+            SystemExit,
+        ) as error:  # the run's end is recorded by now
             stop = error
     client = get_client()
     run = client.read_flow_run(UUID(bytes=job.flow_run_id))
@@ -151,7 +159,9 @@ def _start(job: Job) -> Any:
     return asyncio.run(outcome)
 
 
-def _failure(state: State[Any] | None, stop: BaseException | None) -> BaseException | None:
+def _failure(
+    state: State[Any] | None, stop: BaseException | None
+) -> BaseException | None:
     """Return what made a run end without a result, unless somebody interrupted it."""
     if state is not None and (state.is_failed() or state.is_crashed()):
         return state.exception()

@@ -58,12 +58,20 @@ def find_task_run(given: str, flow_run: str | None) -> TaskRun:
             msg = f"{error} Or say which flow run it belongs to with --flow-run."
             raise click.UsageError(msg) from None
     owner = client.find_flow_run(flow_run)
-    rows = current_engine().ledger.task_runs(RunFilter(flow_run_id=owner.id, name=given), limit=2)
+    rows = current_engine().ledger.task_runs(
+        RunFilter(flow_run_id=owner.id, name=given), limit=2
+    )
     if len(rows) == 1:
         return task_run_view(rows[0])
     if rows:
-        raise AmbiguousNameError("task run", given, tuple(str(task_run_view(row).id) for row in rows))
-    found = [run for run in map(task_run_view, current_engine().ledger.find_task_runs(given)) if _owner(run) == owner.id]
+        raise AmbiguousNameError(
+            "task run", given, tuple(str(task_run_view(row).id) for row in rows)
+        )
+    found = [
+        run
+        for run in map(task_run_view, current_engine().ledger.find_task_runs(given))
+        if _owner(run) == owner.id
+    ]
     if len(found) != 1:
         raise ObjectNotFound("task run", f"{given} of flow run {owner.name}")
     return found[0]

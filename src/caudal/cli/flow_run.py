@@ -9,15 +9,19 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    follow_option,
     format_age,
     format_duration,
     format_time,
+    level_option,
+    limit_option,
     output_option,
     print_fields,
     print_heading,
     print_json,
     print_table,
     state_cell,
+    state_option,
 )
 
 if TYPE_CHECKING:
@@ -46,11 +50,13 @@ def flow_run() -> None:
 
 
 @flow_run.command("ls")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="The most runs to list.")
-@click.option("--state", "states", multiple=True, help="Only runs in this state, such as failed or TimedOut. May be repeated.")
+@limit_option
+@state_option
 @click.option("--flow", "flow_name", help="Only runs of this flow.")
 @output_option
-def list_runs(limit: int, states: tuple[str, ...], flow_name: str | None, output: str) -> None:
+def list_runs(
+    limit: int, states: tuple[str, ...], flow_name: str | None, output: str
+) -> None:
     """List flow runs, newest first."""
     from caudal.cli.finding import read_states, short_ids
     from caudal.client import get_client
@@ -59,7 +65,9 @@ def list_runs(limit: int, states: tuple[str, ...], flow_name: str | None, output
 
     kinds, names = read_states(states)
     current_engine().sweep()
-    runs = get_client().read_flow_runs(flow_name=flow_name, state_types=kinds, state_names=names, limit=limit)
+    runs = get_client().read_flow_runs(
+        flow_name=flow_name, state_types=kinds, state_names=names, limit=limit
+    )
     if output == "json":
         from caudal.cli.records import flow_run_record
 
@@ -67,7 +75,12 @@ def list_runs(limit: int, states: tuple[str, ...], flow_name: str | None, output
         return
     if not runs:
         wanted = states or flow_name
-        click.echo("No flow run fits." if wanted else "There are no flow runs yet. `caudal run FILE` makes one.", err=True)
+        click.echo(
+            "No flow run fits."
+            if wanted
+            else "There are no flow runs yet. `caudal run FILE` makes one.",
+            err=True,
+        )
         return
     ids = short_ids([run.id for run in runs])
     print_table(_COLUMNS, [_row(run, ids[run.id], now()) for run in runs])
@@ -111,7 +124,13 @@ def inspect(run: str, output: str) -> None:
 def _print_inspection(inspection: FlowRunInspection) -> None:
     import json
 
-    from caudal.cli.report import check_summary, print_groups
+    from caudal.cli.inspection import parent_of
+    from caudal.cli.report import (
+        check_summary,
+        print_error,
+        print_groups,
+        print_history,
+    )
     from caudal.clock import now
 
     run, progress = inspection.run, inspection.progress
@@ -125,18 +144,87 @@ def _print_inspection(inspection: FlowRunInspection) -> None:
             ("started", format_time(run.start_time)),
             ("ended", format_time(run.end_time)),
             ("took", format_duration(_seconds(run, now()))),
-            ("attempts", str(run.attempt) if run.attempt > 1 else None),
-            ("working on it", inspection.worker),
-            ("parameters", json.dumps(run.parameters, ensure_ascii=False, default=str) if run.parameters else None),
+            ("attempt", str(run.attempt) if run.attempt > 1 else None),
+            ("runs in", inspection.worker),
+            ("called by", parent_of(run)),
+            (
+                "parameters",
+                json.dumps(run.parameters, ensure_ascii=False, default=str)
+                if run.parameters
+                else None,
+            ),
             ("tags", ", ".join(run.tags)),
             ("file", run.details.get("entrypoint")),
-            ("called by", inspection.parent),
         ]
     )
     print_heading("History")
-    print_history(inspection)
+    print_history(inspection.history)
     if progress.tasks or progress.children:
         print_heading("Tasks")
         print_groups(progress)
-    _print_checks(inspection, check_summary(inspection.checks))
-    print_error(inspection.error)
+    if inspection.failed:
+        print_heading("Failed task runs")
+        print_fields(
+            [
+                (failed.name, failed.state.message or failed.state_name)
+                for failed in inspection.failed
+            ]
+        )
+    if inspection.checks:
+        print_heading(check_summary(inspection.checks))
+        print_fields(
+            [
+                (f"{check.asset} {check.check}", check.message)
+                for check in inspection.checks
+                if not check.passed
+            ]
+        )
+    print_error(run)
+
+
+@flow_run.command()
+@click.argument("run", metavar="RUN")
+@follow_option
+@level_option
+@output_option
+def logs(run: str, level: str, output: str, *, follow: bool) -> None:
+    """Print what a flow run and its task runs logged; JSON output has one object a line."""
+    from caudal.cli.log_lines import print_logs
+    from caudal.client import get_client
+
+    client = get_client()
+    found = client.read_flow_run(run)
+
+    def has_ended() -> bool:
+        return client.read_flow_run(found.id).state.is_final()
+
+    print_logs(
+        {"flow_run_id": found.id},
+        level,
+        output,
+        has_ended=has_ended,
+        follow=follow,
+    )
+
+
+@flow_run.command()
+@click.argument("run", metavar="RUN")
+@output_option
+@click.pass_context
+def resume(ctx: click.Context, run: str, output: str) -> None:
+    """Go on with a flow run that failed, crashed or was interrupted.
+
+    The flow is loaded from the file on record and called with the parameters on record. Task runs that completed and whose results were
+    stored are not run again. Exit status as of `caudal run`.
+    """
+    from caudal.cli.execution import (
+        carry_out,
+        load_recorded,
+        results_apart,
+        resumed_job,
+    )
+    from caudal.client import get_client
+
+    row = get_client().find_flow_run(run)
+    with results_apart(output) as results:
+        ctx.exit(carry_out(resumed_job(load_recorded(row), row, {}), results))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from caudal.clock import monotonic
 from caudal.exceptions import LedgerError
@@ -32,19 +32,23 @@ class Follower:
         show: Called after every look at the ledger.
     """
 
-    def __init__(self, ledger: Ledger, flow_run_id: bytes, show: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, ledger: Ledger, flow_run_id: bytes, show: Callable[[Progress], None]
+    ) -> None:
         self.progress = Progress()
         self._ledger, self._flow_run_id, self._show = ledger, flow_run_id, show
         self._seq = 0
         self._children_at = 0.0
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="caudal-progress", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="caudal-progress", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
 
@@ -58,13 +62,17 @@ class Follower:
             LedgerError: The ledger cannot be read.
         """
         while True:
-            events = self._ledger.events(since=self._seq, flow_run_id=self._flow_run_id, limit=_PAGE)
+            events = self._ledger.events(
+                since=self._seq, flow_run_id=self._flow_run_id, limit=_PAGE
+            )
             for seq, _, kind, _, task_run_id, payload in events:
                 self._seq = seq
                 if kind == "flow_run":
                     self.progress.change_flow_run(decode_flow_change(payload))
                 elif kind == "task_run" and task_run_id is not None:
-                    self.progress.change_task_run(task_run_id, decode_task_change(payload))
+                    self.progress.change_task_run(
+                        task_run_id, decode_task_change(payload)
+                    )
             if len(events) < _PAGE:
                 break
         if monotonic() - self._children_at >= _CHILDREN_POLL_SECONDS or is_last:
@@ -73,7 +81,9 @@ class Follower:
 
     def _count_children(self) -> None:
         self._children_at = monotonic()
-        children = self._ledger.flow_runs(RunFilter(flow_run_id=self._flow_run_id), limit=_MAX_CHILDREN)
+        children = self._ledger.flow_runs(
+            RunFilter(flow_run_id=self._flow_run_id), limit=_MAX_CHILDREN
+        )
         self.progress.count_children(reversed(children))
 
     def _run(self) -> None:

@@ -1,3 +1,200 @@
-"""Gathers everything that is on record about one run."""
+"""Gathers what is on record about one run."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.cli.finding import find_task_run
+from caudal.cli.records import (
+    flow_run_record,
+    group_record,
+    history_record,
+    task_run_record,
+)
+from caudal.client import get_client
+from caudal.engine.composition import current_engine
+from caudal.ledger.encoding import decode_flow_change, decode_task_change
+from caudal.ledger.port import RunFilter
+from caudal.model.progress import Progress
+from caudal.model.views import flow_run_view, task_run_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from caudal.ledger.port import Ledger
+    from caudal.model.checks import CheckResult
+    from caudal.model.runs import Event, FlowRunRow, Move
+    from caudal.model.views import FlowRun, TaskRun
+
+_PAGE = 5000
+#: Task runs that failed, of which an inspection tells more than their number.
+_FAILED_SHOWN = 10
+_CHILDREN_SHOWN = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class FlowRunInspection:
+    """A flow run and everything that belongs to it."""
+
+    run: FlowRun
+    #: Its task runs and child flow runs, counted.
+    progress: Progress
+    #: The states it was in.
+    history: list[Move]
+    #: The first task runs that failed.
+    failed: list[TaskRun]
+    checks: list[CheckResult]
+    #: The process that works on it, as ``pid 12 on host``.
+    worker: str | None
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            **flow_run_record(self.run),
+            "worker": self.worker,
+            "history": history_record(self.history),
+            "tasks": [group_record(group) for group in self.progress.tasks.values()],
+            "child_flows": [
+                group_record(group) for group in self.progress.children.values()
+            ],
+            "failed_task_runs": [task_run_record(run) for run in self.failed],
+            "checks": [check.as_dict() for check in self.checks],
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskRunInspection:
+    """A task run and everything that belongs to it."""
+
+    run: TaskRun
+    #: The flow run it belongs to; None outside flows.
+    flow_run: FlowRun | None
+    #: The states it was in.
+    history: list[Move]
+    #: The task runs whose results it took.
+    upstream: list[TaskRun]
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {**task_run_record(self.run), "history": history_record(self.history)}
+
+
+def inspect_flow_run(given: str) -> FlowRunInspection:
+    """Return everything about a flow run.
+
+    Args:
+        given: Its id, the start of it, or its name.
+
+    Raises:
+        ObjectNotFound: There is none.
+        AmbiguousNameError: There are several.
+    """
+    engine, client = current_engine(), get_client()
+    engine.sweep()
+    row = client.find_flow_run(given)
+    run = flow_run_view(row)
+    return FlowRunInspection(
+        run=run,
+        progress=_progress(engine.ledger, row.id),
+        history=_flow_history(engine.ledger, row.id),
+        failed=client.read_task_runs(
+            flow_run_id=run.id, state_types=("FAILED", "CRASHED"), limit=_FAILED_SHOWN
+        ),
+        checks=client.read_checks(run.id),
+        worker=_worker(engine.ledger, row),
+    )
+
+
+def inspect_task_run(given: str, flow_run: str | None) -> TaskRunInspection:
+    """Return everything about a task run.
+
+    Args:
+        given: Its id, the start of it, or its name.
+        flow_run: The flow run it belongs to, likewise; None when it does not matter.
+
+    Raises:
+        ObjectNotFound: There is none.
+        AmbiguousNameError: There are several.
+    """
+    engine = current_engine()
+    engine.sweep()
+    run = find_task_run(given, flow_run)
+    owner = (
+        None
+        if run.flow_run_id is None
+        else engine.ledger.flow_run(run.flow_run_id.bytes)
+    )
+    upstream = (
+        engine.ledger.task_run(bytes.fromhex(text))
+        for text in run.details.get("upstream", ())
+    )
+    return TaskRunInspection(
+        run=run,
+        flow_run=None if owner is None else flow_run_view(owner),
+        history=_task_history(engine.ledger, run),
+        upstream=[task_run_view(row) for row in upstream if row is not None],
+    )
+
+
+def _progress(ledger: Ledger, flow_run_id: bytes) -> Progress:
+    progress = Progress()
+    after: bytes | None = None
+    while True:
+        rows = ledger.task_runs(
+            RunFilter(flow_run_id=flow_run_id), limit=_PAGE, after=after
+        )
+        for row in rows:
+            progress.count_task_run(row)
+        if len(rows) < _PAGE:
+            break
+        after = rows[-1].id
+    children = ledger.flow_runs(
+        RunFilter(flow_run_id=flow_run_id), limit=_CHILDREN_SHOWN
+    )
+    progress.count_children(reversed(children))
+    return progress
+
+
+def _flow_history(ledger: Ledger, flow_run_id: bytes) -> list[Move]:
+    return [
+        move
+        for event in _events(ledger, flow_run_id)
+        if event.kind == "flow_run"
+        for move in decode_flow_change(event.payload).moves
+    ]
+
+
+def _task_history(ledger: Ledger, run: TaskRun) -> list[Move]:
+    return [
+        move
+        for event in _events(ledger, run.flow_run_id.bytes if run.flow_run_id else None)
+        if event.task_run_id == run.id.bytes and event.kind == "task_run"
+        for move in decode_task_change(event.payload).moves
+    ]
+
+
+def _events(ledger: Ledger, flow_run_id: bytes | None) -> Iterator[Event]:
+    since = 0
+    while True:
+        events = ledger.events(since=since, flow_run_id=flow_run_id, limit=_PAGE)
+        yield from events
+        if len(events) < _PAGE:
+            return
+        since = events[-1].seq
+
+
+def _worker(ledger: Ledger, row: FlowRunRow) -> str | None:
+    for lease in ledger.leases():
+        if lease.owner == row.owner:
+            return f"pid {lease.pid} on {lease.host}"
+    return None
+
+
+def parent_of(run: FlowRun) -> str | None:
+    """Return the name of the flow run whose code called this one."""
+    if run.parent_flow_run_id is None:
+        return None
+    row = current_engine().ledger.flow_run(run.parent_flow_run_id.bytes)
+    return str(UUID(bytes=run.parent_flow_run_id.bytes)) if row is None else row.name

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from caudal.cli.output import format_moment
 from caudal.cli.records import log_record
 from caudal.client import get_client
 from caudal.clock import monotonic
@@ -21,16 +22,25 @@ if TYPE_CHECKING:
 
     from caudal.model.runs import LogRow
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
 _PAGE = 5000
 _POLL_SECONDS = 0.25
 #: How often a follower looks for runs whose process died.
 _SWEEP_SECONDS = 5.0
-_STYLES = {logging.DEBUG: "bright_black", logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+_STYLES = {
+    logging.DEBUG: "bright_black",
+    logging.WARNING: "yellow",
+    logging.ERROR: "red",
+    logging.CRITICAL: "red",
+}
 
 
 def print_logs(
-    where: dict[str, UUID], level: str, output: str, *, has_ended: Callable[[], bool], follow: bool
+    where: dict[str, UUID],
+    level: str,
+    output: str,
+    *,
+    has_ended: Callable[[], bool],
+    follow: bool,
 ) -> None:
     """Print the log lines of a run.
 
@@ -78,10 +88,13 @@ class _Printer:
         if self._output == "json":
             click.echo(json.dumps(log_record(position, row), ensure_ascii=False))
             return
-        stamp = utc(row.at).astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
-        extra = "".join(f" {name}={value!r}" for name, value in (row.extra or {}).items())
-        line = f"{stamp} | {logging.getLevelName(row.level):<7} | {self._source(row)} - {row.message}{extra}"
-        click.echo(click.style(line, fg=_STYLES[row.level]) if row.level in _STYLES else line)
+        extra = "".join(
+            f" {name}={value!r}" for name, value in (row.extra or {}).items()
+        )
+        line = f"{format_moment(utc(row.at))} | {logging.getLevelName(row.level):<7} | {self._source(row)} - {row.message}{extra}"
+        click.echo(
+            click.style(line, fg=_STYLES[row.level]) if row.level in _STYLES else line
+        )
 
     def _source(self, row: LogRow) -> str:
         if row.task_run_id is not None:
@@ -92,5 +105,7 @@ class _Printer:
         if run_id not in self._names:
             ledger = current_engine().ledger
             row = ledger.task_run(run_id) if kind == "task" else ledger.flow_run(run_id)
-            self._names[run_id] = row.name if row is not None else str(UUID(bytes=run_id))
+            self._names[run_id] = (
+                row.name if row is not None else str(UUID(bytes=run_id))
+            )
         return self._names[run_id]

@@ -43,10 +43,10 @@ _USAGE_ERRORS = (
 class _LazyGroup(click.Group):
     """Imports a subcommand's module when the subcommand is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
         module, name = _COMMANDS[cmd_name].split(":")
@@ -84,7 +84,9 @@ def run_command(arguments: list[str]) -> int:
     debug = arguments[:1] == ["--debug"]
     try:
         try:
-            return caudal.main(arguments, prog_name="caudal", standalone_mode=False) or 0
+            return (
+                caudal.main(arguments, prog_name="caudal", standalone_mode=False) or 0
+            )
         finally:
             close_engine()
     except click.Abort:

@@ -41,6 +41,31 @@ output_option = click.option(
     help="text for people (default), json for programs.",
 )
 
+follow_option = click.option(
+    "-f", "--follow", is_flag=True, help="Go on with new lines until the run has ended."
+)
+level_option = click.option(
+    "--level",
+    type=click.Choice(
+        ["debug", "info", "warning", "error", "critical"], case_sensitive=False
+    ),
+    default="debug",
+    help="Leave out less severe lines.",
+)
+limit_option = click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="The most runs to list.",
+)
+state_option = click.option(
+    "--state",
+    "states",
+    multiple=True,
+    help="Only runs in this state, such as failed or TimedOut. May be repeated.",
+)
+
 
 class Cell(NamedTuple):
     """A table's cell with a style."""
@@ -63,7 +88,10 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], *, err: bool = False
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str | Cell]],
+    *,
+    err: bool = False,
 ) -> None:
     """Print a table: drawn on a terminal, else in plain columns.
 
@@ -72,7 +100,9 @@ def print_table(
         rows: A cell for each column.
         err: Print it on stderr.
     """
-    cells = [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
+    cells = [
+        [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows
+    ]
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
         _draw(columns, cells, err=err)
@@ -145,12 +175,19 @@ def format_time(at: datetime | None) -> str:
     return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def format_moment(at: datetime) -> str:
+    """Return a time in this machine's time zone, to the millisecond."""
+    return at.astimezone().isoformat(sep=" ", timespec="milliseconds")[:23]
+
+
 def iso(at: datetime | None) -> str | None:
     """Return a time as programs write it: ISO 8601 in UTC."""
     return None if at is None else at.astimezone(UTC).isoformat()
 
 
-def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, err: bool) -> None:
+def _draw(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, err: bool
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -158,7 +195,9 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, err: boo
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for title, is_number in columns:
-        table.add_column(title, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(
+            title, justify="right" if is_number else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(text, style) for text, style in row))
     Console(stderr=err).print(table)
@@ -167,7 +206,9 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, err: boo
 def _plain(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
     titles = [Cell(title.upper()) for title, _ in columns]
     lines = [titles, *rows]
-    widths = [max(len(line[place].text) for line in lines) for place in range(len(columns))]
+    widths = [
+        max(len(line[place].text) for line in lines) for place in range(len(columns))
+    ]
     return "\n".join(
         "  ".join(
             f"{text:>{width}}" if column.is_number else f"{text:<{width}}"

@@ -31,7 +31,9 @@ def split_parameters(given: Iterable[str]) -> dict[str, str]:
     return texts
 
 
-def read_parameters(flow: Flow[..., Any], texts: Mapping[str, str], recorded: Mapping[str, Any]) -> dict[str, Any]:
+def read_parameters(
+    flow: Flow[..., Any], texts: Mapping[str, str], recorded: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what a flow is to be called with.
 
     A text is read as JSON. Where it is none, or its value does not fit the parameter's type hint but the text does
@@ -45,7 +47,10 @@ def read_parameters(flow: Flow[..., Any], texts: Mapping[str, str], recorded: Ma
     Raises:
         ParameterError: A parameter is unknown or missing, or its value does not fit.
     """
-    values = {**recorded, **{name: _read(flow, name, text) for name, text in texts.items()}}
+    values = {
+        **recorded,
+        **{name: _read(flow, name, text) for name, text in texts.items()},
+    }
     _refuse_unknown(flow, texts)
     bound = flow.spec.bind((), values)
     if flow.spec.validate is not None:
@@ -76,13 +81,19 @@ def _refuse_unknown(flow: Flow[..., Any], given: Iterable[str]) -> None:
     from inspect import Parameter, signature
 
     parameters = signature(flow.fn).parameters
-    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()):
+    if any(
+        parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters.values()
+    ):
         return
     for name in given:
         if name in parameters:
             continue
         nearest = get_close_matches(name, parameters, n=1)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        takes = f"It takes {', '.join(map(repr, parameters))}." if parameters else "It takes none."
+        takes = (
+            f"It takes {', '.join(map(repr, parameters))}."
+            if parameters
+            else "It takes none."
+        )
         msg = f"flow {flow.name!r} has no parameter {name!r}.{hint} {takes}"
         raise ParameterError(msg)

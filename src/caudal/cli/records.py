@@ -67,7 +67,12 @@ def history_record(moves: Iterable[Move]) -> list[dict[str, Any]]:
     from caudal.model.views import utc
 
     return [
-        {"state_type": move.type, "state_name": move.name, "at": iso(utc(move.at)), "message": move.message}
+        {
+            "state_type": move.type,
+            "state_name": move.name,
+            "at": iso(utc(move.at)),
+            "message": move.message,
+        }
         for move in moves
     ]
 
@@ -78,7 +83,11 @@ def group_record(group: RunGroup) -> dict[str, Any]:
         "name": group.name,
         "total": group.total,
         "completed": group.completed,
-        **{stage.value: count for stage, count in group.counts.items() if stage != "completed"},
+        **{
+            stage.value: count
+            for stage, count in group.counts.items()
+            if stage != "completed"
+        },
         "seconds": round(group.seconds, 6),
     }
 

@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from caudal.cli.output import Cell, Column, format_duration, print_table, state_cell, styled
+from caudal.cli.output import (
+    STATE_STYLES,
+    Cell,
+    Column,
+    format_duration,
+    format_moment,
+    print_heading,
+    print_table,
+    state_cell,
+    styled,
+)
 from caudal.cli.records import error_record, flow_run_record, group_record
 from caudal.entrypoint import user_traceback
 from caudal.exceptions import CaudalError
 from caudal.model.progress import Stage
+from caudal.model.views import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,13 +31,25 @@ if TYPE_CHECKING:
 
     from caudal.model.checks import CheckResult
     from caudal.model.progress import Progress, RunGroup
-    from caudal.model.views import FlowRun
+    from caudal.model.runs import Move
+    from caudal.model.views import FlowRun, TaskRun
     from caudal.states import State
 
-_KEYS = ("name", "flow_name", "state_type", "state_name", "message", "started_at", "ended_at", "duration_seconds")
+_KEYS = (
+    "name",
+    "flow_name",
+    "state_type",
+    "state_name",
+    "message",
+    "started_at",
+    "ended_at",
+    "duration_seconds",
+)
 
 
-def print_result(run: FlowRun, progress: Progress, state: State[Any] | None, results: TextIO) -> None:
+def print_result(
+    run: FlowRun, progress: Progress, state: State[Any] | None, results: TextIO
+) -> None:
     """Print the outcome of a run as one JSON object.
 
     Args:
@@ -39,7 +62,9 @@ def print_result(run: FlowRun, progress: Progress, state: State[Any] | None, res
     outcome = {
         "flow_run_id": record["id"],
         **{key: record[key] for key in _KEYS},
-        "result": _jsonable(state.data) if state is not None and state.is_completed() else None,
+        "result": _jsonable(state.data)
+        if state is not None and state.is_completed()
+        else None,
         "error": error_record(run),
         "tasks": [group_record(group) for group in progress.tasks.values()],
     }
@@ -47,7 +72,10 @@ def print_result(run: FlowRun, progress: Progress, state: State[Any] | None, res
 
 
 def print_report(
-    run: FlowRun, progress: Progress, checks: Iterable[CheckResult], error: BaseException | None
+    run: FlowRun,
+    progress: Progress,
+    checks: Iterable[CheckResult],
+    error: BaseException | None,
 ) -> None:
     """Print for people how a run ended and what to type next, on stderr.
 
@@ -65,7 +93,10 @@ def print_report(
     if counted:
         click.echo(counted, err=True)
     if progress.restored:
-        click.echo(f"{progress.restored} task runs were taken over from an earlier attempt.", err=True)
+        click.echo(
+            f"{progress.restored} task runs were taken over from an earlier attempt.",
+            err=True,
+        )
     _print_end(run, error)
 
 
@@ -79,11 +110,16 @@ def print_next(run: FlowRun, handle: str) -> None:
     commands = [("inspect", "what ran, step by step")]
     if not run.state.is_completed():
         commands += [("logs", "what it logged"), ("resume", "go on where it stopped")]
-    lines = [(f"  caudal flow-run {command} {handle}", purpose) for command, purpose in commands]
+    lines = [
+        (f"  caudal flow-run {command} {handle}", purpose)
+        for command, purpose in commands
+    ]
     width = max(len(line) for line, _ in lines) + 3
     click.echo(err=True)
     for line, purpose in lines:
-        click.echo(f"{line:<{width}}{click.style(purpose, fg='bright_black')}", err=True)
+        click.echo(
+            f"{line:<{width}}{click.style(purpose, fg='bright_black')}", err=True
+        )
 
 
 def print_groups(progress: Progress, *, err: bool = False) -> None:
@@ -92,24 +128,72 @@ def print_groups(progress: Progress, *, err: bool = False) -> None:
     groups += [("flow ", group) for group in progress.children.values()]
     extra = [
         (title, stage)
-        for title, stage in (("Waiting", Stage.WAITING), ("Running", Stage.RUNNING), ("Cancelled", Stage.CANCELLED), ("Not started", Stage.BLOCKED))
+        for title, stage in (
+            ("Waiting", Stage.WAITING),
+            ("Running", Stage.RUNNING),
+            ("Cancelled", Stage.CANCELLED),
+            ("Not started", Stage.BLOCKED),
+        )
         if any(group.counts[stage] for _, group in groups)
     ]
-    columns = [Column("Task"), *(Column(title, is_number=True) for title in ("Runs", "Completed", "Cached", "Failed"))]
+    columns = [
+        Column("Task"),
+        *(
+            Column(title, is_number=True)
+            for title in ("Runs", "Completed", "Cached", "Failed")
+        ),
+    ]
     columns += [Column(title, is_number=True) for title, _ in extra]
     columns.append(Column("Run time", is_number=True))
-    print_table(columns, [_group_row(prefix, group, [stage for _, stage in extra]) for prefix, group in groups], err=err)
+    print_table(
+        columns,
+        [
+            _group_row(prefix, group, [stage for _, stage in extra])
+            for prefix, group in groups
+        ],
+        err=err,
+    )
 
 
 def check_summary(checks: Iterable[CheckResult]) -> str:
     """Return how many checks ended how, in one line; empty when there are none."""
     counts = Counter(check.status.value for check in checks)
-    words = (("pass", "passed", "green"), ("warn", "warned", "yellow"), ("fail", "failed", "red"), ("error", "could not run", "red"), ("skipped", "skipped", "bright_black"))
-    parts = [styled(Cell(f"{counts[status]} {word}", style)) for status, word, style in words if counts[status]]
+    words = (
+        ("pass", "passed", "green"),
+        ("warn", "warned", "yellow"),
+        ("fail", "failed", "red"),
+        ("error", "could not run", "red"),
+        ("skipped", "skipped", "bright_black"),
+    )
+    parts = [
+        styled(Cell(f"{counts[status]} {word}", style))
+        for status, word, style in words
+        if counts[status]
+    ]
     return f"Checks: {', '.join(parts)}" if parts else ""
 
 
-def _group_row(prefix: str, group: RunGroup, extra: Sequence[Stage]) -> list[str | Cell]:
+def print_history(moves: Iterable[Move]) -> None:
+    """Print the states a run was in, one a line."""
+    for move in moves:
+        state = styled(Cell(f"{move.name:<14}", STATE_STYLES[move.type]))
+        text = f"{format_moment(utc(move.at))}  {state}  {move.message or ''}"
+        click.echo(text.rstrip())
+
+
+def print_error(run: FlowRun | TaskRun) -> None:
+    """Print what made a run end, if something did."""
+    error = error_record(run)
+    if error is not None:
+        print_heading("Error")
+        click.echo(
+            (error["traceback"] or f"{error['type']}: {error['message']}").rstrip()
+        )
+
+
+def _group_row(
+    prefix: str, group: RunGroup, extra: Sequence[Stage]
+) -> list[str | Cell]:
     failed = group.counts[Stage.FAILED]
     return [
         prefix + group.name,
@@ -126,7 +210,10 @@ def _print_end(run: FlowRun, error: BaseException | None) -> None:
     took = format_duration(run.duration_seconds)
     name = click.style(run.name, bold=True)
     state = styled(state_cell(run.state_type, run.state_name))
-    click.echo(f"Flow run {name} of flow {run.flow_name}: {state}{' after ' + took if took else ''}", err=True)
+    click.echo(
+        f"Flow run {name} of flow {run.flow_name}: {state}{' after ' + took if took else ''}",
+        err=True,
+    )
     if run.state.is_completed():
         return
     if isinstance(error, CaudalError):

@@ -18,11 +18,20 @@ from caudal.cli.output import output_option
     help="A parameter of the flow, as JSON or as plain text. May be repeated.",
 )
 @click.option(
-    "--resume", "resumed", metavar="RUN", help="Go on with an earlier run, by its id, the start of it, or its name."
+    "--resume",
+    "resumed",
+    metavar="RUN",
+    help="Go on with an earlier run, by its id, the start of it, or its name.",
 )
 @output_option
 @click.pass_context
-def run(ctx: click.Context, entrypoint: str, parameters: tuple[str, ...], resumed: str | None, output: str) -> None:
+def run(
+    ctx: click.Context,
+    entrypoint: str,
+    parameters: tuple[str, ...],
+    resumed: str | None,
+    output: str,
+) -> None:
     """Run a flow from a file and watch it.
 
     FLOW may be left out when the file defines one flow. Progress and log lines go to stderr; stdout is left to what the flow

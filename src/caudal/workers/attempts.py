@@ -19,7 +19,7 @@ from typing import Any
 from caudal.engine import composition, logs
 from caudal.engine.context import current
 from caudal.engine.remote import RemoteTask
-from caudal.exceptions import CaudalError
+from caudal.engine.returns import text_of
 from caudal.model.runs import LogRow
 from caudal.runners.pickling import dumps
 
@@ -100,12 +100,10 @@ def _encode_error(error: BaseException) -> bytes:
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace))
     try:
-        body = pickle.dumps(("error", (error, text)))
+        body = dumps(("error", (error, text)))
         pickle.loads(body)  # noqa: S301 - some exceptions pickle but do not come back
     except Exception:  # noqa: BLE001 - whatever a user's exception raises
-        return pickle.dumps(("text", (type(error).__name__, str(error), text)))
-    if not isinstance(error, (Exception, CaudalError)):
-        return pickle.dumps(("text", (type(error).__name__, str(error), text)))
+        return pickle.dumps(("text", (type(error).__name__, text_of(error), text)))
     return body
 
 
@@ -116,9 +114,14 @@ def _forward_logs(connection: Connection, sending: threading.Lock) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             if current.get() is None:
                 return
-            message = record.getMessage()
-            if record.exc_info:
-                message += "\n" + logging.Formatter().formatException(record.exc_info)
+            try:
+                message = record.getMessage()
+                if record.exc_info:
+                    trace = logging.Formatter().formatException(record.exc_info)
+                    message += f"\n{trace}"
+            except Exception:  # noqa: BLE001 - a record whose arguments do not fit its text
+                self.handleError(record)
+                return
             row = LogRow(
                 record.created, record.levelno, record.name, message[: logs.MAX_MESSAGE_CHARACTERS], extra=logs.structured(record)
             )  # fmt: skip
