@@ -4,6 +4,7 @@ Run it with ``python examples/retail/pipeline.py`` or ``caudal run examples/reta
 plain function in a module beside this one. Here stands what depends on what, what is retried and what is cached.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,22 @@ import landing
 import report
 import sources
 import validation
-from caudal.integrations.dbt import DbtProject
 from run_history import read_steps
 from summary import Summary, summarize
+from warehouse import count_table
 
 from caudal import flow, get_run_logger, task, unmapped
 from caudal.cache_policies import INPUTS
 from caudal.checks import record_checks
-from caudal.quality import raise_on_errors
+from caudal.integrations.dbt import DbtProject, DbtResult
+from caudal.quality import CheckResult, raise_on_errors
 from caudal.task_runners import ProcessPoolTaskRunner
 
 DBT_PROJECT = Path(__file__).parent / "dbt"
 
 
 def content_key(_: Any, parameters: dict[str, Any]) -> str:
-    """Name a landing by its content, so that a drop that has not changed is not read again."""
+    """Name a drop by its content, so that one that has not changed is not read again."""
     return parameters["drop"].key
 
 
@@ -36,25 +38,27 @@ def extract(drop: landing.Landing, warehouse: Path) -> landing.Landed:
     """Land one drop, unchanged, in the raw schema."""
     landed = landing.land_drop(drop, warehouse)
     if landed.ignored_columns:
-        get_run_logger().warning(
-            "%s has columns nobody asked for: %s",
-            landed.name,
-            ", ".join(landed.ignored_columns),
-        )
+        get_run_logger().warning("%s: ignored %s", landed.name, landed.ignored_columns)
     return landed
 
 
 @task
-def validate(warehouse: Path) -> validation.Validation:
-    """Check the raw tables, put rows that fail in quarantine, and stop here if an error is among the results."""
+def validate(warehouse: Path) -> list[CheckResult]:
+    """Check the raw tables, put rows that fail in quarantine, and stop at an error."""
     found = validation.validate(warehouse)
     record_checks(found.results)
-    for count in found.counts:
-        get_run_logger().info(
-            "%s: %s rows, %s in quarantine", count.table, count.read, count.quarantined
-        )
     raise_on_errors(found.results)
-    return found
+    return found.results
+
+
+@task
+def transform(warehouse: Path, scratch: Path) -> DbtResult:
+    """Build the staging models and the marts with dbt, and run its tests."""
+    environment = {"RETAIL_WAREHOUSE": str(warehouse)}
+    count_rows = partial(count_table, warehouse)
+    return DbtProject(
+        DBT_PROJECT, target_path=scratch, env=environment, count_rows=count_rows
+    ).build()
 
 
 @task(task_run_name="forecast store {history.store_id}", cache_policy=INPUTS)
@@ -63,10 +67,12 @@ def forecast(history: forecasting.StoreHistory) -> forecasting.StoreForecast:
     return forecasting.forecast_store(history)
 
 
-@flow(task_runner=ProcessPoolTaskRunner())
-def forecast_stores(warehouse: Path) -> list[forecasting.StoreForecast]:
-    """Forecast every store with enough history, one process for each processor."""
-    return forecast.map(forecasting.read_histories(warehouse)).result()
+@flow(task_runner=ProcessPoolTaskRunner(), persist_result=True)
+def compute(warehouse: Path) -> list[forecasting.StoreForecast]:
+    """Forecast every store with enough history, in one process for each processor."""
+    forecasts = forecast.map(forecasting.read_histories(warehouse)).result()
+    forecasting.save_forecasts(forecasts, warehouse)
+    return forecasts
 
 
 @task(task_run_name="load {mart}", retries=2, retry_delay_seconds=3)
@@ -75,18 +81,7 @@ def load(mart: str, warehouse: Path, folder: Path) -> exporting.ExportedMart:
     return exporting.export_mart(mart, warehouse, folder)
 
 
-@task
-def write_report(
-    path: Path,
-    warehouse: Path,
-    found: validation.Validation,
-    steps: list[dict[str, Any]],
-) -> Path:
-    """Write the HTML page."""
-    return report.write_report(path, warehouse, found.results, steps)
-
-
-@flow
+@flow(persist_result=True)
 def retail(source: Path | None = None, output: Path = Path("retail-output")) -> Summary:
     """Turn a year of grocery sales into marts, forecasts and a report.
 
@@ -94,31 +89,23 @@ def retail(source: Path | None = None, output: Path = Path("retail-output")) -> 
         source: Folder with the Parquet files; by default the installed data package.
         output: Folder for everything the pipeline makes.
     """
-    warehouse = output.resolve() / "warehouse.duckdb"
+    output = output.resolve()
+    warehouse, page = output / "warehouse.duckdb", output / "report.html"
+
     drops = landing.plan_landings(sources.find_source(source), warehouse)
     landed = extract.map(drops, unmapped(warehouse))
-    found = validate(warehouse, wait_for=[landed])
-
-    DbtProject(
-        DBT_PROJECT,
-        target_path=output.resolve() / "dbt",
-        env={"RETAIL_WAREHOUSE": str(warehouse)},
-    ).build()
-
-    forecasts = forecast_stores(warehouse)
-    forecasting.save_forecasts(forecasts, warehouse)
-
+    landed.result()  # a drop that cannot be read ends the run here, with its own error
+    checks = validate(warehouse, wait_for=[landed])
+    built = transform(warehouse, output / "dbt")
+    forecasts = compute(warehouse)
     marts = exporting.list_marts(warehouse)
-    exports = load.map(
-        marts, unmapped(warehouse), unmapped(output.resolve() / "marts")
-    ).result()
-
+    exports = load.map(marts, unmapped(warehouse), unmapped(output / "marts")).result()
     counts = validation.count_all_rows(warehouse)
-    page = write_report(
-        output.resolve() / "report.html", warehouse, found, read_steps()
-    )
+
+    steps = read_steps()
+    report.write_report(page, warehouse, [*checks, *built.checks], steps)
     summary = summarize(
-        counts, exports, forecasts, read_steps(), report=page, warehouse=warehouse
+        counts, exports, forecasts, steps, report=page, warehouse=warehouse
     )
     print(summary)
     return summary

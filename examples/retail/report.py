@@ -5,6 +5,7 @@ The page is self-contained: it opens from a disk, in a mail and on a phone, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -292,12 +293,12 @@ def _timeline_row(task: str, runs: Sequence[Mapping[str, Any]], began: float) ->
         for run in runs
     ]
     took = max(run["end"] for run in runs) - min(run["start"] for run in runs)
-    states: dict[str, int] = {}
-    for run in runs:
-        states[run["state"]] = states.get(run["state"], 0) + 1
-    counts = ", ".join(f"{count} {state.lower()}" for state, count in states.items())
+    states = Counter(run["state"].lower() for run in runs)
+    text = f"{took:.1f} s"
+    if set(states) != {"completed"}:
+        text += "".join(f", {count} {state}" for state, count in states.items())
     label = task if len(runs) == 1 else f"{task} x {len(runs)}"
-    return Row(label, f"{took:.1f} s, {counts}", spans)
+    return Row(label, text, spans)
 
 
 def _month_labels(starts: Mapping[int, Any]) -> list[tuple[float, str]]:

@@ -36,10 +36,12 @@ def read_steps() -> list[dict[str, Any]]:
 
 
 def _step(run: TaskRun) -> dict[str, Any]:
+    ended = run.end_time
+    started = run.start_time or ended  # what came from the cache never started
     return {
         "name": run.name,
-        "task": run.task_name,
+        "task": "dbt tests" if run.task_name.startswith("test.") else run.task_name,
         "state": run.state_name,
-        "start": run.start_time.timestamp() if run.start_time else None,
-        "end": run.end_time.timestamp() if run.end_time else None,
+        "start": started.timestamp() if started else None,
+        "end": ended.timestamp() if ended else None,
     }

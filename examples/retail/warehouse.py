@@ -132,6 +132,13 @@ def prepare_warehouse(path: Path) -> str:
         return str(row[0])
 
 
+def count_table(path: Path, table: str) -> int:
+    """Return the number of rows of a table whose name is quoted already."""
+    with connect(path) as connection:
+        row = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
 def fetch_dicts(
     connection: duckdb.DuckDBPyConnection,
     query: str,

@@ -44,6 +44,7 @@ def record_checks(results: Iterable[CheckResult]) -> None:
             "severity": result.severity,
             "failed_rows": result.failed_rows,
             "total_rows": result.total_rows,
+            "caudal_quiet": result.passed,
         }
         logger.log(
             _level(result),

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast
 
+from caudal.model.retries import retry_policy
 from caudal.model.signatures import Binder
 from caudal.model.specs import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import ModuleType
+
+    from caudal.model.retries import RetryPolicy
 
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=Spec)
+
+
+@cache
+def running() -> ModuleType:
+    """Return the module that runs flows and tasks; with it the engine is loaded."""
+    from caudal import running as module  # noqa: PLC0415 - 40 ms that a decoration does not need
+
+    return module
 
 
 class Decorated(Generic[P, R, S]):
@@ -51,12 +63,16 @@ class Decorated(Generic[P, R, S]):
         self.__doc__ = function.__doc__
         self.__wrapped__ = fn
         self.name: str = self.options["name"] or self._default_name()
-        self.description: str | None = self.options["description"] or inspect.getdoc(fn)
+        self.description: str | None = self.options["description"] or function.__doc__
         self.binder = Binder(fn, self.name)
         self.spec = self._make_spec()
 
     def _default_name(self) -> str:
         return self.__name__
+
+    def _retry_policy(self, jitter: float | None) -> RetryPolicy | None:
+        retries: int | None = self.options["retries"]
+        return retry_policy(retries or 0, self.options["retry_delay_seconds"], jitter)
 
     def _make_spec(self) -> S:
         raise NotImplementedError

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from caudal.decorated import Decorated, hook_lists
-from caudal.engine.calls import acall_flow, call_flow, make_flow_run
-from caudal.engine.validation import Validator
-from caudal.futures import resolve_futures_to_results, wait
-from caudal.model.retries import retry_policy
+from caudal.decorated import Decorated, hook_lists, running
+from caudal.model.signatures import is_coroutine_function
 from caudal.model.specs import FlowSpec
-from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from caudal.engine.flow_scope import FlowScope
     from caudal.task_runners import TaskRunner
 
 P = ParamSpec("P")
@@ -64,9 +58,6 @@ class Flow(Decorated[P, R, FlowSpec]):
 
     def _make_spec(self) -> FlowSpec:
         given = self.options
-        settings = get_current_settings()
-        retries = given["retries"]
-        delay = given["retry_delay_seconds"]
         runner = given["task_runner"]
         return FlowSpec(
             self.fn,
@@ -74,12 +65,10 @@ class Flow(Decorated[P, R, FlowSpec]):
             name=self.name,
             description=self.description,
             version=given["version"],
-            is_async=inspect.iscoroutinefunction(self.fn),
+            is_async=is_coroutine_function(self.fn),
             run_name=given["flow_run_name"],
-            retry=retry_policy(
-                settings.flows_default_retries if retries is None else retries,
-                settings.flows_default_retry_delay_seconds if delay is None else delay,
-            ),
+            retry=self._retry_policy(None),
+            retry_is_given=given["retries"] is not None,
             timeout=None
             if given["timeout_seconds"] is None
             else float(given["timeout_seconds"]),
@@ -92,9 +81,8 @@ class Flow(Decorated[P, R, FlowSpec]):
             unbind=self.binder.unbind,
             entrypoint=_entrypoint(self.fn),
             runner=runner() if isinstance(runner, type) else runner,
-            validate=Validator(self.fn, self.name)
-            if given["validate_parameters"]
-            else None,
+            validates=given["validate_parameters"],
+            validator=None,
         )
 
     @overload
@@ -125,11 +113,9 @@ class Flow(Decorated[P, R, FlowSpec]):
             ParameterTypeError: A parameter does not fit its type hint; nothing was run.
             Exception: What the function raised in its last attempt.
         """
-        parameters = resolve_futures_to_results(self.binder.bind(args, kwargs))
-        if wait_for is not None:
-            wait(wait_for)
-        scope = make_flow_run(self.spec, parameters)
-        return run_scope(self.spec, scope, return_state=return_state)
+        return running().run_flow(
+            self, args, kwargs, return_state=return_state, wait_for=wait_for
+        )
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return parameters coerced to the function's type hints.
@@ -137,6 +123,8 @@ class Flow(Decorated[P, R, FlowSpec]):
         Raises:
             ParameterTypeError: A parameter does not fit.
         """
+        from caudal.engine.validation import Validator  # noqa: PLC0415 - with the engine
+
         return Validator(self.fn, self.name)(parameters)
 
     def on_cancellation(self, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,25 +136,12 @@ class Flow(Decorated[P, R, FlowSpec]):
         return self._add_hook("crashed", fn)
 
 
-def run_scope(spec: FlowSpec, scope: FlowScope, *, return_state: bool) -> Any:
-    """Carry out a flow run that was made or claimed, as a call of the flow does."""
-    if spec.is_async:
-        return _arun(scope, return_state=return_state)
-    state = call_flow(scope)
-    return state if return_state else state.get()
-
-
-async def _arun(scope: FlowScope, *, return_state: bool) -> Any:
-    state = await acall_flow(scope)
-    return state if return_state else state.get()
-
-
 def _entrypoint(fn: Callable[..., Any]) -> str | None:
     """Return ``file:name`` of a function, or None when it has no file."""
     code = getattr(fn, "__code__", None)
-    if code is None or not Path(code.co_filename).is_file():
+    if code is None or not os.path.isfile(code.co_filename):  # noqa: PTH113 - pathlib takes 5 ms to import
         return None
-    return f"{Path(code.co_filename).resolve()}:{fn.__qualname__}"
+    return f"{os.path.realpath(code.co_filename)}:{fn.__qualname__}"
 
 
 @overload

@@ -32,7 +32,7 @@ def mapped_calls(
         MappingLengthMismatch: The iterables have different lengths.
     """
     binder.fits(args, kwargs)
-    known = list(binder.signature.parameters)
+    known = list(binder.names)
     names = [
         *known[: len(args)],
         *(f"argument {place}" for place in range(len(known), len(args))),

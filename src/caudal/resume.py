@@ -9,7 +9,7 @@ from caudal.engine.calls import resume_flow_run as make_resumed
 from caudal.engine.composition import current_engine
 from caudal.engine.recovery import recorded_parameters
 from caudal.exceptions import FlowRunNotResumableError
-from caudal.flows import run_scope
+from caudal.running import run_scope
 
 if TYPE_CHECKING:
     from uuid import UUID

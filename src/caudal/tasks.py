@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from caudal.decorated import Decorated, hook_lists
-from caudal.engine.calls import acall_task, call_task, submit_task
-from caudal.futures import Future, FutureList
-from caudal.mapping import mapped_calls
-from caudal.model.cache import NONE, CacheKeyFnPolicy
-from caudal.model.retries import retry_policy
+from caudal.decorated import Decorated, hook_lists, running
+from caudal.model.signatures import is_coroutine_function
 from caudal.model.specs import TaskSpec
-from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import timedelta
 
+    from caudal.futures import Future, FutureList
     from caudal.model.cache import CachePolicy
     from caudal.states import State
 
@@ -82,11 +77,10 @@ class Task(Decorated[P, R, TaskSpec]):
 
     def _make_spec(self) -> TaskSpec:
         given = self.options
-        settings = get_current_settings()
-        retries = given["retries"]
-        delay = given["retry_delay_seconds"]
         policy = given["cache_policy"]
         if given["cache_key_fn"] is not None:
+            from caudal.model.cache import CacheKeyFnPolicy  # noqa: PLC0415 - 10 ms that only caching tasks need
+
             policy = CacheKeyFnPolicy(given["cache_key_fn"])
         expiration = given["cache_expiration"]
         spec = TaskSpec(
@@ -95,13 +89,10 @@ class Task(Decorated[P, R, TaskSpec]):
             name=self.name,
             description=self.description,
             version=given["version"],
-            is_async=inspect.iscoroutinefunction(self.fn),
+            is_async=is_coroutine_function(self.fn),
             run_name=given["task_run_name"],
-            retry=retry_policy(
-                settings.tasks_default_retries if retries is None else retries,
-                settings.tasks_default_retry_delay_seconds if delay is None else delay,
-                given["retry_jitter_factor"],
-            ),
+            retry=self._retry_policy(given["retry_jitter_factor"]),
+            retry_is_given=given["retries"] is not None,
             timeout=None
             if given["timeout_seconds"] is None
             else float(given["timeout_seconds"]),
@@ -147,24 +138,9 @@ class Task(Decorated[P, R, TaskSpec]):
             ParameterBindError: The function cannot be called so.
             Exception: What the function raised in its last attempt.
         """
-        self.binder.fits(args, kwargs)
-        if self.spec.is_async:
-            return self._acall(
-                args, kwargs, return_state=return_state, wait_for=wait_for
-            )
-        run = call_task(self.spec, args, kwargs, wait_for)
-        return run.state() if return_state else run.outcome()
-
-    async def _acall(
-        self,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        return_state: bool,
-        wait_for: Any,
-    ) -> Any:
-        run = await acall_task(self.spec, args, kwargs, wait_for)
-        return run.state() if return_state else run.outcome()
+        return running().run_task(
+            self, args, kwargs, return_state=return_state, wait_for=wait_for
+        )
 
     @overload
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
@@ -172,10 +148,12 @@ class Task(Decorated[P, R, TaskSpec]):
     def submit(
         self,
         *args: Any,
-        return_state: bool = False,
+        return_state: bool,
         wait_for: Any = None,
         **kwargs: Any,
-    ) -> Future[R]: ...
+    ) -> Any: ...
+    @overload
+    def submit(self, *args: Any, wait_for: Any, **kwargs: Any) -> Future[R]: ...
     def submit(
         self,
         *args: Any,
@@ -191,12 +169,9 @@ class Task(Decorated[P, R, TaskSpec]):
             wait_for: Futures whose runs have to complete first.
             kwargs: Keyword arguments of the function.
         """
-        self.binder.fits(args, kwargs)
-        future: Future[R] = Future(submit_task(self.spec, args, kwargs, wait_for))
-        if return_state:
-            future.wait()
-            return future.state
-        return future
+        return running().submit(
+            self, args, kwargs, return_state=return_state, wait_for=wait_for
+        )
 
     def map(
         self,
@@ -220,14 +195,9 @@ class Task(Decorated[P, R, TaskSpec]):
             MappingLengthMismatch: The iterables have different lengths.
         """
         del deferred
-        spec = self.spec
-        futures: FutureList[R] = FutureList()
-        for values, named in mapped_calls(self.binder, args, kwargs):
-            futures.append(Future(submit_task(spec, values, named, wait_for)))
-        if return_state:
-            futures.wait()
-            return cast("FutureList[R]", [future.state for future in futures])
-        return futures
+        return running().submit_all(
+            self, args, kwargs, return_state=return_state, wait_for=wait_for
+        )
 
     def on_commit(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook run when the transaction of a run is committed."""
@@ -280,7 +250,7 @@ def _persists(given: dict[str, Any]) -> bool | None:
 
 
 def _is_none(policy: Any) -> bool:
-    return policy is NONE or policy == NONE
+    return type(policy).__name__ == "_None"
 
 
 @overload

@@ -288,7 +288,7 @@ def _line(
     is_mapped = group.peak > 1
     bar = (
         ProgressBar(
-            group.total, group.done, width=min(_BAR_WIDTH, max(console.width - 60, 8))
+            group.total, group.done, width=min(_BAR_WIDTH, max(console.width - 60, 8)), complete_style="cyan", finished_style="red" if group.counts[Stage.FAILED] else "green"
         )
         if is_mapped
         else ""
@@ -329,9 +329,9 @@ def _most_telling(groups: list[RunGroup], limit: int) -> list[RunGroup]:
     if len(groups) <= limit:
         return groups
 
-    def weight(place: int) -> tuple[bool, bool, int]:
-        group = groups[place]
-        return group.open > 0, group.counts[Stage.FAILED] > 0, place
+    def weight(place: int) -> tuple[bool, bool, bool, int]:
+        counts = groups[place].counts
+        return counts[Stage.RUNNING] > 0, groups[place].open > 0, counts[Stage.FAILED] > 0, place
 
     places = sorted(range(len(groups)), key=weight, reverse=True)[:limit]
     return [groups[place] for place in sorted(places)]

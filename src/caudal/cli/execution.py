@@ -20,7 +20,7 @@ from caudal.client import get_client
 from caudal.engine.calls import make_flow_run
 from caudal.engine.composition import current_engine
 from caudal.entrypoint import load_flow
-from caudal.flows import run_scope
+from caudal.running import run_scope
 from caudal.resume import resume_flow_run
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 
 from caudal import __version__
 from caudal.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG_USAGE
@@ -46,9 +47,9 @@ class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
-            return None
+            raise NoSuchCommand(cmd_name, possibilities=_COMMANDS, ctx=ctx)
         module, name = _COMMANDS[cmd_name].split(":")
         command: click.Command = getattr(import_module(module), name)
         return command

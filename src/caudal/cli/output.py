@@ -193,7 +193,9 @@ def _draw(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold"
+    )
     for title, is_number in columns:
         table.add_column(
             title, justify="right" if is_number else "left", overflow="fold"

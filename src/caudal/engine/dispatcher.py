@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.commands import Sleep, run_async
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Submitted(Protocol):
     """A task run that was handed over to be started."""
 
-    #: None once the run is done.
+    #: None once the run is done, which it is before its start when its flow run was stopped and did not wait for it.
     context: Context | None
     program: Generator[Command, Any, Any] | None
     done: bool
@@ -139,8 +140,7 @@ class Dispatcher:
 
     def _hand_over(self, run: Submitted) -> None:
         if run.spec.is_async and not self._runner.is_remote:
-            context = run.context
-            assert context is not None, "submitted runs carry their context"
+            context = run.context or copy_context()
             self._coroutines[run] = self._parts.loop.start(
                 self._drive_async(run), context
             )
@@ -150,7 +150,7 @@ class Dispatcher:
     def drive(self, run: Submitted) -> None:
         """Carry out a run's program on this thread until it ends or sleeps."""
         context = run.context
-        if context is None:  # whoever stopped the flow run did not wait for it
+        if context is None:
             self._finished()
             return
         self._executing[run] = threading.get_ident()
@@ -170,9 +170,9 @@ class Dispatcher:
 
     async def _drive_async(self, run: Submitted) -> None:
         program = run.program
-        assert program is not None, "submitted runs carry their program"
         try:
-            await run_async(program)
+            if program is not None:
+                await run_async(program)
         except BaseException as error:  # noqa: BLE001 - see drive
             _crash(run, error)
         self._coroutines.pop(run, None)

@@ -12,6 +12,7 @@ from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.snapshots import flow_view
 from caudal.engine.task_run import error_details
+from caudal.engine.validation import Validator
 from caudal.exceptions import (
     FlowRunTimeoutError,
     LeaseLostError,
@@ -22,6 +23,7 @@ from caudal.exceptions import (
     StorageError,
 )
 from caudal.model.ids import format_id
+from caudal.model.retries import retry_policy
 from caudal.model.states import State, is_terminal
 
 if TYPE_CHECKING:
@@ -78,16 +80,23 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
 
 def _validated(scope: FlowScope) -> dict[str, Any]:
     spec = scope.spec
-    if spec is None or spec.validate is None:
+    if spec is None or not spec.validates or not scope.parameters:
         return scope.parameters
-    return spec.validate(scope.parameters)
+    if spec.validator is None:
+        spec.validator = Validator(spec.fn, spec.name)
+    return spec.validator(scope.parameters)
 
 
 def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     """Call the flow's function until it succeeds or no retry is left, and return the state it ended in."""
     spec = scope.spec
     assert spec is not None, "only flows are called"
+    settings = scope.parts.settings
     retry = spec.retry
+    if not spec.retry_is_given:
+        retry = retry_policy(
+            settings.flows_default_retries, settings.flows_default_retry_delay_seconds
+        )
     failures = 0
     while True:
         scope.check()

@@ -124,7 +124,7 @@ def structured(record: logging.LogRecord) -> dict[str, Any] | None:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Writes a record as ``time | LEVEL | run - message``."""
+    """Writes a record as ``time | LEVEL | run - message``; its fields are for programs, in the ledger and in JSON."""
 
     def __init__(self) -> None:
         super().__init__(datefmt="%H:%M:%S")
@@ -139,9 +139,6 @@ class ConsoleFormatter(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        extra = structured(record)
-        if extra:
-            text += " " + " ".join(f"{name}={value!r}" for name, value in extra.items())
         stamp = f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03d}"
         return f"{stamp} | {record.levelname:<7} | {source} - {text}"
 
@@ -186,7 +183,9 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         pass
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Write one line; records marked ``caudal_quiet`` are for the ledger only."""
+        if getattr(record, "caudal_quiet", False):
+            return
         if self.write_line is None:
             super().emit(record)
         else:

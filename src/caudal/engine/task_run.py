@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from caudal.engine.caching import Keeping
 from caudal.engine.commands import Call, Hook, Io, Sleep, Until
 from caudal.engine.context import current
 from caudal.engine.inputs import ATOMS, resolve
@@ -30,11 +29,13 @@ from caudal.exceptions import (
     TaskRunTimeoutError,
     UpstreamTaskError,
 )
+from caudal.model.retries import RetryPolicy, retry_policy
 from caudal.model.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from caudal.engine.caching import Keeping
     from caudal.engine.commands import Command
     from caudal.engine.live_task import LiveTask
     from caudal.engine.parts import InputRun
@@ -101,6 +102,8 @@ def _take_inputs(
 
 def _find_or_run(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:
     """End the run with a kept result if one will do, else call the function."""
+    from caudal.engine.caching import Keeping  # noqa: PLC0415 - 20 ms that only tasks that keep results need
+
     keeping = Keeping(run)
     kept = yield Io(keeping.find)
     if kept is None:
@@ -170,11 +173,20 @@ def _end_abruptly(run: LiveTask, error: BaseException) -> None:
     run.finish("CRASHED", "Crashed", error, message)
 
 
+def _retry_policy(run: LiveTask) -> RetryPolicy | None:
+    if run.spec.retry_is_given:
+        return run.spec.retry
+    settings = run.scope.parts.settings
+    return retry_policy(
+        settings.tasks_default_retries, settings.tasks_default_retry_delay_seconds
+    )
+
+
 def _prepare_retry(
     run: LiveTask, state: State[Any], failures: int
 ) -> Generator[Command, Any, bool]:
     """Wait for the next attempt and say that there is one, or end the run."""
-    retry = run.spec.retry
+    retry = _retry_policy(run)
     again = (
         retry is not None
         and failures <= retry.retries

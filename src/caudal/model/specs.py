@@ -30,6 +30,7 @@ class Spec:
         "name",
         "persist",
         "retry",
+        "retry_is_given",
         "run_name",
         "serializer",
         "tags",
@@ -52,8 +53,10 @@ class Spec:
     is_async: bool
     #: Template or function for the names of runs.
     run_name: str | Callable[..., str] | None
-    #: None when the function is not retried.
+    #: None when the function is not retried, or when the settings are to say.
     retry: RetryPolicy | None
+    #: Whether the decorator said how often to retry; else the settings say.
+    retry_is_given: bool
     #: Seconds an attempt may take; None is no limit.
     timeout: float | None
     #: Whether results are stored; None leaves it to the flow and the settings.
@@ -76,14 +79,16 @@ class Spec:
 class FlowSpec(Spec):
     """A flow as the engine knows it."""
 
-    __slots__ = ("entrypoint", "runner", "validate")
+    __slots__ = ("entrypoint", "runner", "validates", "validator")
 
     #: ``file:name``, from which another process can load the flow; None when unknown.
     entrypoint: str | None
     #: The task runner given to the decorator; None is the default one.
     runner: Any
-    #: Checks and coerces a call's parameters; None when nothing is to be checked.
-    validate: Callable[[dict[str, Any]], dict[str, Any]] | None
+    #: Whether parameters are checked against the type hints.
+    validates: bool
+    #: What checks and coerces parameters, once it was needed.
+    validator: Callable[[dict[str, Any]], dict[str, Any]] | None
 
 
 class TaskSpec(Spec):

@@ -362,7 +362,9 @@ class State(Generic[R_co]):
             theirs.data,
         )
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        """Return a hash that equal states share."""
+        return hash((self.type, self.name, self.message))
 
     def __str__(self) -> str:
         return f"{self.name}({self.message!r})" if self.message else f"{self.name}()"

@@ -216,7 +216,8 @@ def _decode_outcome(body: bytes) -> Any:
         error, text = value
         error.__cause__ = error.__cause__ or RemoteTraceback(text)
         raise error
-    raise RemoteError(*value) from RemoteTraceback(value[-1])
+    *_, trace = value
+    raise RemoteError(*value) from RemoteTraceback(trace) if trace else None
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - shown as the cause, never caught

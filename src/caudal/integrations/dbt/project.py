@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from caudal.clock import monotonic
+from caudal.engine.returns import describe
+from caudal.exceptions import DeadlineReached
 from caudal.integrations.dbt.errors import (
     DbtCommandError,
     DbtNodesFailedError,
@@ -175,15 +177,14 @@ class DbtProject:
 
     def _watch(self, command: list[str], recorder: Recorder) -> int:
         """Run a command, record what it says while it says it, and return its exit status."""
-        env = {**os.environ, **_ENVIRONMENT, **self._paths(), **self.env}
+        env = {**os.environ, **_ENVIRONMENT, **self.env, **self._paths()}
         with ChildProcess(command, cwd=self.project_dir, env=env) as child:
             try:
                 for line in child.lines():
                     recorder.take(parse_line(line))
                 exit_code = child.wait()
             except BaseException as error:
-                reason = (str(error) or type(error).__name__).rstrip(".")
-                message = f"dbt was stopped ({reason})."
+                message = f"dbt was stopped: {_reason(error)}."
                 # Before the child is given time to end: the flow run may be closed by then.
                 recorder.close("CANCELLED", "Cancelled", "cancelled", message)
                 raise
@@ -296,10 +297,16 @@ def _flags(
     return flags
 
 
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "the run was interrupted"
+    if isinstance(error, DeadlineReached):
+        return "the run took longer than its timeout allows"
+    return describe(error)
+
+
 def _ending(exit_code: int) -> str:
     if exit_code >= 0:
         return f"exit status {exit_code}"
-    try:
-        return f"killed by {signal.Signals(-exit_code).name}"
-    except ValueError:
-        return f"killed by signal {-exit_code}"
+    names = (known.name for known in signal.Signals if known == -exit_code)
+    return f"killed by {next(names, f'signal {-exit_code}')}"

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from caudal.integrations.dbt import DbtResult
     from caudal.model.views import TaskRun
 
-Play = "Callable[..., DbtProject]"
 A, B, C = "model.shop.a", "model.shop.b", "model.shop.c"
 TEST_A = "test.shop.not_null_a_id.0a1b2c"
 
@@ -224,6 +223,16 @@ def test_a_word_that_is_not_known_is_a_failure(
     assert run.details["status"] == status
 
 
+def test_a_node_ends_once(lines: Any, play: Any, client: SyncClient) -> None:
+    """What is said of a node after its end does not change it."""
+    dbt = play(lines.whole(TEST_A, "pass"), lines.whole(TEST_A, "error"))
+
+    result = build_in_flow(dbt)
+
+    assert [check.status for check in result.checks] == [CheckStatus.PASS]
+    assert task_runs(client)["test.not_null_a_id"].state_type == "COMPLETED"
+
+
 def test_tests_become_checks_of_their_task_runs(
     lines: Any, play: Any, client: SyncClient
 ) -> None:
@@ -382,6 +391,8 @@ def test_an_interrupt_stops_dbt(
     runs = task_runs(client)
     assert runs["model.a"].state_type == "COMPLETED"
     assert runs["model.b"].state_type == "CANCELLED"
+    expected = "dbt was stopped: the run was interrupted."
+    assert runs["model.b"].state.message == expected
     assert client.read_flow_runs(limit=1)[0].state_type == "CANCELLED"
 
 
@@ -406,7 +417,10 @@ def test_a_timeout_in_a_thread_stops_dbt(
 
     assert pipeline()
 
-    assert task_runs(client)["model.a"].state_type == "CANCELLED"
+    state = task_runs(client)["model.a"].state
+    assert state.is_cancelled()
+    expected = "dbt was stopped: the run took longer than its timeout allows."
+    assert state.message == expected
 
 
 def test_rows_are_counted_where_the_database_is_silent(
