@@ -9,7 +9,6 @@ worker processes by value.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from importlib.machinery import SourceFileLoader
@@ -17,6 +16,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caudal.engine.tracebacks import is_internal, user_traceback
 from caudal.exceptions import (
     ConfigurationError,
     MissingFlowError,
@@ -27,8 +27,6 @@ from caudal.flows import Flow
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-_OWN_FOLDER = str(Path(__file__).parent) + os.sep
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
@@ -130,19 +128,6 @@ def choose_flow(module: ModuleType, path: Path, name: str | None) -> Flow[..., A
     return next(iter(candidates))
 
 
-def user_traceback(error: BaseException) -> str:
-    """Return an exception's traceback without caudal's own frames and those of the import system."""
-    trace = traceback.TracebackException.from_exception(error)
-    seen: list[traceback.TracebackException | None] = [trace]
-    while seen:
-        part = seen.pop()
-        if part is not None:
-            users = [frame for frame in part.stack if not _is_internal(frame.filename)]
-            part.stack = traceback.StackSummary.from_list(users)
-            seen += [part.__cause__, part.__context__]
-    return "".join(trace.format()).rstrip()
-
-
 class _ScriptLoader(SourceFileLoader):
     """Compiles a file anew, so that an edit within the second that file times are kept in is not missed."""
 
@@ -210,11 +195,7 @@ def _why_not_loaded(error: BaseException) -> str:
 
 def _has_user_frame(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
-    return any(not _is_internal(frame.filename) for frame in frames)
-
-
-def _is_internal(filename: str) -> bool:
-    return filename.startswith((_OWN_FOLDER, "<frozen "))
+    return any(not is_internal(frame.filename) for frame in frames)
 
 
 def _named(flows: dict[str, Flow[..., Any]], path: Path, name: str) -> Flow[..., Any]:

@@ -216,9 +216,18 @@ def _by_value(task: Task[Any, Any]) -> tuple[Any, dict[str, Any]] | None:
     found: Any = sys.modules.get(task.__module__)
     for part in task.__qualname__.split("."):
         found = getattr(found, part, None)
-    if found is task and task.__module__ != "__main__":
+    if found is task and not _travels_by_value(task.__module__):
         return None
     return task.fn, task.options
+
+
+def _travels_by_value(module: str) -> bool:
+    """Say whether other processes cannot import a module: it is the script, or was registered as such."""
+    cloudpickle: Any = sys.modules.get("cloudpickle")
+    return module == "__main__" or (
+        cloudpickle is not None
+        and module in cloudpickle.list_registry_pickle_by_value()
+    )
 
 
 def _load_task(

@@ -288,7 +288,11 @@ def _line(
     is_mapped = group.peak > 1
     bar = (
         ProgressBar(
-            group.total, group.done, width=min(_BAR_WIDTH, max(console.width - 60, 8)), complete_style="cyan", finished_style="red" if group.counts[Stage.FAILED] else "green"
+            group.total,
+            group.done,
+            width=min(_BAR_WIDTH, max(console.width - 60, 8)),
+            complete_style="cyan",
+            finished_style="red" if group.counts[Stage.FAILED] else "green",
         )
         if is_mapped
         else ""
@@ -331,7 +335,12 @@ def _most_telling(groups: list[RunGroup], limit: int) -> list[RunGroup]:
 
     def weight(place: int) -> tuple[bool, bool, bool, int]:
         counts = groups[place].counts
-        return counts[Stage.RUNNING] > 0, groups[place].open > 0, counts[Stage.FAILED] > 0, place
+        return (
+            counts[Stage.RUNNING] > 0,
+            groups[place].open > 0,
+            counts[Stage.FAILED] > 0,
+            place,
+        )
 
     places = sorted(range(len(groups)), key=weight, reverse=True)[:limit]
     return [groups[place] for place in sorted(places)]

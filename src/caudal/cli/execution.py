@@ -19,9 +19,11 @@ from caudal.cli.stopping import Signals
 from caudal.client import get_client
 from caudal.engine.calls import make_flow_run
 from caudal.engine.composition import current_engine
+from caudal.engine.recovery import recorded_parameters
 from caudal.entrypoint import load_flow
-from caudal.running import run_scope
+from caudal.exceptions import FlowRunNotResumableError, ScriptError
 from caudal.resume import resume_flow_run
+from caudal.running import run_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -73,13 +75,19 @@ def resumed_job(flow: Flow[..., Any], row: FlowRunRow, texts: Mapping[str, str])
 
     Raises:
         ParameterError: The flow does not accept the parameters; nothing was recorded.
+        FlowRunNotResumableError: Its parameters were not kept, and none are given.
     """
-    parameters = read_parameters(flow, texts, row.parameters)
-    given = UUID(bytes=row.id)
+    try:
+        recorded = recorded_parameters(current_engine(), row)
+    except FlowRunNotResumableError:
+        if not texts:
+            raise
+        recorded = {}  # its message asks for all parameters
+    parameters = read_parameters(flow, texts, recorded)
     return Job(
         row.id,
         flow.spec.is_async,
-        lambda: resume_flow_run(flow, given, parameters),
+        lambda: resume_flow_run(flow, UUID(bytes=row.id), parameters),
         lambda: False,
     )
 
@@ -90,8 +98,6 @@ def load_recorded(row: FlowRunRow) -> Flow[..., Any]:
     Raises:
         ScriptError: The file does not hold it any more, or none is recorded.
     """
-    from caudal.exceptions import ScriptError
-
     entrypoint: str | None = row.details.get("entrypoint")
     if entrypoint is None:
         reason = f"flow run {row.name!r} does not say which file its flow is from. Use `caudal run FILE:FLOW --resume {row.name}`."

@@ -53,8 +53,8 @@ def read_parameters(
     }
     _refuse_unknown(flow, texts)
     bound = flow.spec.bind((), values)
-    if flow.spec.validate is not None:
-        flow.spec.validate(bound)
+    if flow.spec.validates:
+        flow.validate_parameters(bound)
     return bound
 
 
@@ -67,10 +67,10 @@ def _read(flow: Flow[..., Any], name: str, text: str) -> Any:
 
 
 def _fits(flow: Flow[..., Any], name: str, value: Any) -> bool:
-    if flow.spec.validate is None:
+    if not flow.spec.validates:
         return True
     try:
-        flow.spec.validate({name: value})
+        flow.validate_parameters({name: value})
     except ParameterTypeError:
         return False
     return True

@@ -20,7 +20,7 @@ from caudal.cli.output import (
     styled,
 )
 from caudal.cli.records import error_record, flow_run_record, group_record
-from caudal.entrypoint import user_traceback
+from caudal.engine.tracebacks import user_traceback
 from caudal.exceptions import CaudalError
 from caudal.model.progress import Stage
 from caudal.model.views import utc
@@ -182,9 +182,9 @@ def print_history(moves: Iterable[Move]) -> None:
 
 
 def print_error(run: FlowRun | TaskRun) -> None:
-    """Print what made a run end, if something did."""
+    """Print what made a run fail or crash, if it did."""
     error = error_record(run)
-    if error is not None:
+    if error is not None and not run.state.is_cancelled():
         print_heading("Error")
         click.echo(
             (error["traceback"] or f"{error['type']}: {error['message']}").rstrip()

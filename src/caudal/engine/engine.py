@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from caudal.engine.liveness import is_alive, own_lease
 from caudal.engine.pool import Pool
 from caudal.engine.results import Results
 from caudal.engine.timers import Timers
+from caudal.exceptions import LedgerError
 from caudal.model.runs import Fence
 
 if TYPE_CHECKING:
@@ -115,7 +117,8 @@ class Engine:
         self.journal.close()
         if self._leased:
             self._leased = False
-            self.ledger.release(self.owner)
+            with suppress(LedgerError):  # where it cannot be given up it expires
+                self.ledger.release(self.owner)
         self.ledger.close()
 
     def _hold_lease(self) -> None:

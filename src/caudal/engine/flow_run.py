@@ -11,7 +11,7 @@ from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.snapshots import flow_view
-from caudal.engine.task_run import error_details
+from caudal.engine.tracebacks import error_details
 from caudal.engine.validation import Validator
 from caudal.exceptions import (
     FlowRunTimeoutError,
@@ -155,6 +155,7 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
 
 def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]:
     """Store the result, record the last state, wait until it is durable, and run the hooks."""
+    scope.close_tasks("the flow run ended")
     details: dict[str, Any] = {}
     if state.is_completed() and scope.persist:
         key = f"flow-run-{format_id(scope.id)}" if scope.id else ""
@@ -240,8 +241,7 @@ def _stop_tasks(
             again
         ):  # who interrupts twice does not want to wait
             raise
-    for run in tuple(scope.live):
-        run.finish("CANCELLED", "Cancelled", None, f"It did not end when {reason}.")
+    scope.close_tasks(reason)
 
 
 def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:

@@ -154,6 +154,15 @@ class FlowScope:
         self.stopping = None
         self.dispatcher.restart()
 
+    def close_tasks(self, reason: str) -> None:
+        """End the task runs that are still open, and let no further one start.
+
+        They are those of threads that cannot be interrupted; what their code does later is not recorded.
+        """
+        self.stopping = reason
+        for run in tuple(self.live):
+            run.finish("CANCELLED", "Cancelled", None, f"It did not end when {reason}.")
+
     def lose(self, reason: str) -> None:
         """Learn that the ledger refused to write for this run; nothing further starts."""
         self.lost = self.stopping = reason

@@ -16,13 +16,14 @@ it now, ``on_refused`` is told and the run's later facts are refused likewise.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from caudal.clock import monotonic, timestamp
-from caudal.exceptions import CaudalError, LedgerError
+from caudal.exceptions import CaudalError, LedgerCorruptError, LedgerError
 from caudal.ledger.port import Batch
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 BATCH_ITEMS = 8192
 #: Queued items at which a producer that can wait does so.
 BACKLOG_ITEMS = 50_000
+_logger = logging.getLogger("caudal.journal")
 _FIRST_RETRY_SECONDS = 0.05
 _LAST_RETRY_SECONDS = 1.0
 
@@ -195,16 +197,17 @@ class Journal:
         """Wait for something to write and return it, with whether the journal is to close."""
         batch = Batch()
         closing = False
-        get = self._queue.get
         self._asleep = True  # before the look at the deferred items: whoever defers looks after adding
         if self._deferred:
             self._asleep = False
         try:
-            item = get(
+            item = self._queue.get(
                 timeout=self._renew_seconds if self._asleep else self._flush_interval
             )
             self._asleep = False
-            for _ in range(BATCH_ITEMS):
+            for place in range(BATCH_ITEMS):
+                if place:
+                    item = self._queue.get(block=False)
                 if item is None:
                     closing = True
                     break
@@ -212,7 +215,6 @@ class Journal:
                     self._waiting.append(item)  # pyright: ignore[reportArgumentType]
                 else:
                     item.collect(batch)
-                item = get(block=False)
         except Empty:
             pass
         self._collect_deferred(batch, everything=closing)
@@ -237,7 +239,10 @@ class Journal:
                 receipt = self._ledger.commit(batch)
             except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 error = _as_ledger_error(problem, self._ledger.location)
-                if monotonic() - started >= self._give_up_seconds or self._closing:
+                if delay == _FIRST_RETRY_SECONDS:
+                    _logger.warning("%s Writing is tried again meanwhile.", error)
+                hopeless = isinstance(error, LedgerCorruptError) or self._closing
+                if monotonic() - started >= self._give_up_seconds or hopeless:
                     self._fail_waiting(error)
                     if self._closing:
                         return

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.commands import Call, Hook, Io, Sleep, Until
 from caudal.engine.context import current
 from caudal.engine.inputs import ATOMS, resolve
+from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
 from caudal.engine.results import StoredValue
@@ -16,13 +16,11 @@ from caudal.engine.returns import (
     describe,
     final_state,
     is_interrupt,
-    text_of,
 )
 from caudal.engine.snapshots import task_view
+from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
-    CaudalError,
     CrashedRun,
-    ResultCorruptedError,
     RunTimeoutError,
     SerializationError,
     StorageError,
@@ -37,12 +35,8 @@ if TYPE_CHECKING:
 
     from caudal.engine.caching import Keeping
     from caudal.engine.commands import Command
-    from caudal.engine.live_task import LiveTask
     from caudal.engine.parts import InputRun
     from caudal.runners.port import Runner
-
-#: Characters of a traceback that are kept in the ledger; its end says most.
-TRACEBACK_CHARACTERS = 16_000
 
 _COMPLETED, _FAILED, _RUNNING, _SCHEDULED = (
     "COMPLETED",
@@ -126,6 +120,8 @@ def _attempts(
             value = yield Call(runner, spec, run.args, run.kwargs, current, run)
         except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
             state = _failure(error)
+            if state.name == "TimedOut":
+                _close_children(run)
         else:
             if value.__class__ in ATOMS and keeping is None and not spec.hooks:
                 run.finish(_COMPLETED, "Completed", value)  # the hot path
@@ -158,6 +154,15 @@ def _failure(error: Exception) -> State[Any]:
         return State(_FAILED, "TimedOut", message, TaskRunTimeoutError(*error.args))
     message = f"Task run encountered an exception {describe(error)}"
     return State(_FAILED, "Failed", message, error)
+
+
+def _close_children(run: LiveTask) -> None:
+    """End the runs that the code of an attempt made which is cut off, and may still be going on in a thread."""
+    for other in tuple(run.scope.live):
+        if isinstance(other, LiveTask) and other.parent is run:
+            _close_children(other)
+            message = f"It did not end when {run.name} timed out."
+            other.finish("CANCELLED", "Cancelled", None, message)
 
 
 def _end_abruptly(run: LiveTask, error: BaseException) -> None:
@@ -238,9 +243,8 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
         run.know(error=error_details(error))
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:
-        task_logger(run).error(
-            "%s", state.message or state.name, exc_info=_trimmed(error)
-        )
+        trace = user_traceback(error) if isinstance(error, BaseException) else ""
+        task_logger(run).error("%s\n%s", state.message or state.name, trace)
     run.finish(kind, state.name, state.data, state.message)
     yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
 
@@ -281,34 +285,3 @@ def _hooks(run: LiveTask, moment: str) -> Generator[Command, Any, None]:
             task_logger(run).exception(
                 "hook %r failed", getattr(hook, "__name__", hook)
             )
-
-
-def error_details(error: BaseException) -> dict[str, str]:
-    """Return an exception as text: type, message and the end of its traceback."""
-    trimmed = _trimmed(error)
-    lines = traceback.format_exception(trimmed) if trimmed is not None else []
-    return {
-        "type": type(error).__name__,
-        "message": text_of(error),
-        "traceback": "".join(lines)[-TRACEBACK_CHARACTERS:],
-    }
-
-
-def _trimmed(error: Any) -> BaseException | None:
-    """Return the exception with caudal's own frames cut off the front of its traceback."""
-    if not isinstance(error, BaseException):
-        return None
-    if isinstance(error, CaudalError) and not isinstance(error, ResultCorruptedError):
-        return error
-    trace = error.__traceback__
-    while (
-        trace is not None
-        and "/caudal/engine/" in trace.tb_frame.f_code.co_filename.replace("\\", "/")
-    ):
-        trace = trace.tb_next
-    while (
-        trace is not None
-        and "/caudal/runners/" in trace.tb_frame.f_code.co_filename.replace("\\", "/")
-    ):
-        trace = trace.tb_next
-    return error.with_traceback(trace) if trace is not None else error

@@ -154,7 +154,7 @@ def fold_task_run(
             if row.started_at is None:
                 row.started_at = at
         row.ended_at = at if kind != _RUNNING and is_terminal(kind) else None
-        if message is not None:
+        if message is not None or (row.details and "message" in row.details):
             row.details = {**(row.details or {}), "message": message}
     if change.details:
         row.details = {**(row.details or {}), **change.details}

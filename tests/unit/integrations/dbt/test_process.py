@@ -85,8 +85,9 @@ def test_leaving_the_block_interrupts_the_child() -> None:
     """An interrupt lets it clean up."""
     program = (
         "import time\n"
-        "print('ready', flush=True)\n"
-        "try: time.sleep(60)\n"
+        "try:\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
         "except KeyboardInterrupt: raise SystemExit(7)\n"
     )
     with start(program) as child:

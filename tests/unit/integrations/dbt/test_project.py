@@ -51,6 +51,14 @@ def task_runs(client: SyncClient) -> dict[str, TaskRun]:
     return {run.name: run for run in client.read_task_runs(flow_run_id=last.id)}
 
 
+def wait_for(file: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.monotonic() + 20
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def manifest_line(content: dict[str, Any]) -> str:
     """Return the order to write a manifest."""
     return f"#manifest {json.dumps(content)}"
@@ -104,9 +112,9 @@ def test_a_node_runs_while_dbt_runs(lines: Any, play: Any, client: SyncClient) -
     seen: list[str] = []
 
     def look() -> None:
-        while not hanging.exists():
-            time.sleep(0.02)
-        while "RUNNING" not in seen:
+        wait_for(hanging)
+        deadline = time.monotonic() + 20
+        while "RUNNING" not in seen and time.monotonic() < deadline:
             seen.extend(run.state_type for run in task_runs(client).values())
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -378,8 +386,7 @@ def test_an_interrupt_stops_dbt(
     hanging = Path(dbt.project_dir).parent / "hanging"
 
     def interrupt() -> None:
-        while not hanging.exists():
-            time.sleep(0.02)
+        wait_for(hanging)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
@@ -417,10 +424,27 @@ def test_a_timeout_in_a_thread_stops_dbt(
 
     assert pipeline()
 
-    state = task_runs(client)["model.a"].state
-    assert state.is_cancelled()
+    assert task_runs(client)["model.a"].state_type == "CANCELLED"
+
+
+def test_a_timeout_stops_dbt(lines: Any, play: Any, client: SyncClient) -> None:
+    """A task that takes too long ends its dbt before the next one starts."""
+    dbt = play(lines.start(A), "#hang")
+
+    @task(timeout_seconds=1.5)
+    def transform() -> None:
+        dbt.build()
+
+    @flow
+    def pipeline() -> None:
+        transform(return_state=True)
+
+    pipeline()
+
+    runs = task_runs(client)
+    assert runs["transform-0"].state_name == "TimedOut"
     expected = "dbt was stopped: the run took longer than its timeout allows."
-    assert state.message == expected
+    assert runs["model.a"].state.message == expected
 
 
 def test_rows_are_counted_where_the_database_is_silent(
