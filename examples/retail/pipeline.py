@@ -1,6 +1,6 @@
 """The retail pipeline: extract, validate, transform, compute, load, report.
 
-Run it with ``python examples/retail/pipeline.py`` or ``caudal run examples/retail/pipeline.py``. The work of each step is a
+Run it with ``python examples/retail/pipeline.py`` or ``caudal run examples/retail/pipeline.py:retail``. The work of each step is a
 plain function in a module beside this one. Here stands what depends on what, what is retried and what is cached.
 """
 

@@ -83,8 +83,16 @@ class Decorated(Generic[P, R, S]):
         return self.spec.is_async
 
     def with_options(self, **options: Any) -> Self:
-        """Return the same with some options changed; see the decorator for their meaning."""
-        return type(self)(self.fn, **{**self.options, **options})
+        """Return the same with some options changed; see the decorator for their meaning. None keeps an option as it is."""
+        given = {name: value for name, value in options.items() if value is not None}
+        changed = type(self)(self.fn, **{**self.options, **given})
+        kept = {
+            moment: hooks
+            for moment, hooks in self.spec.hooks.items()
+            if f"on_{moment}" not in given
+        }
+        changed.spec.hooks = {**changed.spec.hooks, **kept}
+        return changed
 
     def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook ``(decorated, run, state)`` run when a run completes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.calls import (
     acall_flow,
@@ -12,21 +12,38 @@ from caudal.engine.calls import (
     make_flow_run,
     submit_task,
 )
-from caudal.futures import Future, FutureList, resolve_futures_to_results, wait
+from caudal.engine.inputs import find, resolve
+from caudal.exceptions import UpstreamTaskError
+from caudal.futures import Future, FutureList
 from caudal.mapping import mapped_calls
+from caudal.model.states import State
 
 if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
-    from caudal.flows import Flow
+    from caudal.model.signatures import Binder
     from caudal.model.specs import FlowSpec
-    from caudal.tasks import Task
+
+
+class Callee(Protocol):
+    """A flow or a task, as far as a call of it goes."""
+
+    @property
+    def spec(self) -> Any:
+        """What the engine knows of it."""
+        ...
+
+    @property
+    def binder(self) -> Binder:
+        """Knows the function's parameters."""
+        ...
+
 
 Arguments = tuple[Any, ...]
 Keywords = dict[str, Any]
 
 
 def run_task(
-    task: Task[..., Any],
+    task: Callee,
     args: Arguments,
     kwargs: Keywords,
     *,
@@ -45,7 +62,7 @@ def run_task(
 
 
 async def _arun_task(
-    task: Task[..., Any],
+    task: Callee,
     args: Arguments,
     kwargs: Keywords,
     *,
@@ -57,7 +74,7 @@ async def _arun_task(
 
 
 def submit(
-    task: Task[..., Any],
+    task: Callee,
     args: Arguments,
     kwargs: Keywords,
     *,
@@ -74,7 +91,7 @@ def submit(
 
 
 def submit_all(
-    task: Task[..., Any],
+    task: Callee,
     args: Arguments,
     kwargs: Keywords,
     *,
@@ -94,7 +111,7 @@ def submit_all(
 
 
 def run_flow(
-    flow: Flow[..., Any],
+    flow: Callee,
     args: Arguments,
     kwargs: Keywords,
     *,
@@ -102,9 +119,18 @@ def run_flow(
     wait_for: Any,
 ) -> Any:
     """Do what ``Flow.__call__`` promises."""
-    parameters = resolve_futures_to_results(flow.binder.bind(args, kwargs))
-    if wait_for is not None:
-        wait(wait_for)
+    given = flow.binder.bind(args, kwargs)
+    for future in find((wait_for, *given.values()), {}):
+        if isinstance(future, Future):
+            future.wait()
+    try:
+        resolve(wait_for)
+        parameters = resolve(given)
+    except UpstreamTaskError as error:
+        if return_state:
+            not_ready: State[Any] = State("PENDING", "NotReady", str(error), error)
+            return not_ready
+        raise
     scope = make_flow_run(flow.spec, parameters)
     return run_scope(flow.spec, scope, return_state=return_state)
 

@@ -34,6 +34,8 @@ _BAR_WIDTH = 24
 _SPARE_LINES = 6
 #: Seconds between two plain lines about a task that is not done.
 _REPEAT_SECONDS = 10.0
+#: Seconds without a new run after which a task counts as done.
+_SETTLE_SECONDS = 1.0
 _NOTES = (
     (Stage.RUNNING, "running", "cyan"),
     (Stage.FAILED, "failed", "red"),
@@ -97,7 +99,8 @@ class PlainDisplay:
 
     def __init__(self) -> None:
         self._printed: dict[str, tuple[int, float]] = {}
-        self._seen: dict[str, int] = {}
+        #: Since when a task has had its number of ended runs.
+        self._settled: dict[str, tuple[int, float]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -114,15 +117,19 @@ class PlainDisplay:
                 stamp = format_moment(utc(now))[11:]
                 sys.stderr.write(f"{stamp} | TASKS   | {describe(group)}\n")
                 sys.stderr.flush()
-            self._seen[group.name] = group.done
 
     def _is_due(self, group: RunGroup, now: float) -> bool:
         done, at = self._printed.get(group.name, (0, group.started_at or now))
+        settled, since = self._settled.get(group.name, (-1, now))
+        if settled != group.done:
+            self._settled[group.name] = group.done, now
         if group.done == done:
             return False
-        is_settled = not group.open and group.done == self._seen.get(group.name)
+        is_idle = (
+            not group.open and settled == group.done and now - since >= _SETTLE_SECONDS
+        )
         return (
-            is_settled and group.name not in self._printed
+            is_idle and group.name not in self._printed
         ) or now - at >= _REPEAT_SECONDS
 
 

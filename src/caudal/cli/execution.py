@@ -41,8 +41,6 @@ class Job(NamedTuple):
     is_async: bool
     #: Does it and returns the last state, or an awaitable of it.
     start: Callable[[], Any]
-    #: Says whether the run is being stopped, as far as can be known.
-    stopping: Callable[[], bool]
 
 
 def new_job(flow: Flow[..., Any], texts: Mapping[str, str]) -> Job:
@@ -61,7 +59,6 @@ def new_job(flow: Flow[..., Any], texts: Mapping[str, str]) -> Job:
         scope.id,
         flow.spec.is_async,
         lambda: run_scope(flow.spec, scope, return_state=True),
-        lambda: scope.stopping is not None,
     )
 
 
@@ -88,7 +85,6 @@ def resumed_job(flow: Flow[..., Any], row: FlowRunRow, texts: Mapping[str, str])
         row.id,
         flow.spec.is_async,
         lambda: resume_flow_run(flow, UUID(bytes=row.id), parameters),
-        lambda: False,
     )
 
 
@@ -114,11 +110,12 @@ def carry_out(job: Job, results: TextIO | None) -> int:
         results: Where to print the outcome as JSON; None prints a summary for people instead.
     """
     engine = current_engine()
-    display = make_display(engine.settings, job.stopping)
+    signals = Signals(is_async=job.is_async)
+    display = make_display(engine.settings, lambda: signals.received is not None)
     follower = Follower(engine.ledger, job.flow_run_id, display.show)
     state: State[Any] | None = None
     stop: BaseException | None = None
-    with Signals(is_async=job.is_async) as signals, display, follower:
+    with signals, display, follower:
         try:
             state = _start(job)
         except (
@@ -128,7 +125,7 @@ def carry_out(job: Job, results: TextIO | None) -> int:
             stop = error
     client = get_client()
     run = client.read_flow_run(UUID(bytes=job.flow_run_id))
-    progress = follower.read(is_last=True)
+    progress = follower.read()
     if results is not None:
         print_result(run, progress, state, results)
     else:

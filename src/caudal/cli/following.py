@@ -52,32 +52,29 @@ class Follower:
         self._stop.set()
         self._thread.join()
 
-    def read(self, *, is_last: bool = False) -> Progress:
-        """Take in what is new in the ledger and return the progress.
-
-        Args:
-            is_last: Whether the run has ended, so that everything has to be looked at.
+    def read(self) -> Progress:
+        """Take in everything that is new in the ledger and return the progress.
 
         Raises:
             LedgerError: The ledger cannot be read.
         """
-        while True:
-            events = self._ledger.events(
-                since=self._seq, flow_run_id=self._flow_run_id, limit=_PAGE
-            )
-            for seq, _, kind, _, task_run_id, payload in events:
-                self._seq = seq
-                if kind == "flow_run":
-                    self.progress.change_flow_run(decode_flow_change(payload))
-                elif kind == "task_run" and task_run_id is not None:
-                    self.progress.change_task_run(
-                        task_run_id, decode_task_change(payload)
-                    )
-            if len(events) < _PAGE:
-                break
-        if monotonic() - self._children_at >= _CHILDREN_POLL_SECONDS or is_last:
-            self._count_children()
+        while self._read_page():
+            pass
+        self._count_children()
         return self.progress
+
+    def _read_page(self) -> bool:
+        """Take in the next events and say whether there are more."""
+        events = self._ledger.events(
+            since=self._seq, flow_run_id=self._flow_run_id, limit=_PAGE
+        )
+        for seq, _, kind, _, task_run_id, payload in events:
+            self._seq = seq
+            if kind == "flow_run":
+                self.progress.change_flow_run(decode_flow_change(payload))
+            elif kind == "task_run" and task_run_id is not None:
+                self.progress.change_task_run(task_run_id, decode_task_change(payload))
+        return len(events) == _PAGE
 
     def _count_children(self) -> None:
         self._children_at = monotonic()
@@ -87,8 +84,12 @@ class Follower:
         self.progress.count_children(reversed(children))
 
     def _run(self) -> None:
-        while not self._stop.wait(_POLL_SECONDS):
+        pause = _POLL_SECONDS
+        while not self._stop.wait(pause):
             try:
-                self._show(self.read())
+                pause = 0.0 if self._read_page() else _POLL_SECONDS
+                if monotonic() - self._children_at >= _CHILDREN_POLL_SECONDS:
+                    self._count_children()
             except LedgerError:
                 continue  # the run itself notices when this lasts
+            self._show(self.progress)

@@ -91,6 +91,7 @@ def run_command(arguments: list[str]) -> int:
         finally:
             close_engine()
     except click.Abort:
+        click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

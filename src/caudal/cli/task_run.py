@@ -184,7 +184,8 @@ def logs(
     found = find_task_run(run, flow_run)
 
     def has_ended() -> bool:
-        return client.read_task_run(found.id).state.is_final()
+        state = client.read_task_run(found.id).state
+        return state.is_final() or state.name == "NotReady"
 
     print_logs(
         {"task_run_id": found.id},

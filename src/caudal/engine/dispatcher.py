@@ -12,7 +12,7 @@ from collections import deque
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
-from caudal.engine.commands import Sleep, run_async
+from caudal.engine.commands import Sleep, Until, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from caudal.engine.commands import Command
     from caudal.engine.parts import InputRun, Parts
+    from caudal.engine.waiting import Place
     from caudal.runners.port import Runner
 
 
@@ -32,6 +33,8 @@ class Submitted(Protocol):
     done: bool
     #: Inputs that are not there yet.
     unmet: int
+    #: Where the run gives its place away while its code waits for others; None when it holds none.
+    place: Place | None
 
     @property
     def spec(self) -> Any:
@@ -62,6 +65,8 @@ class Dispatcher:
         #: Runs handed to threads and not finished, kept only where there is a limit.
         self._started = 0
         self._ready: deque[Submitted] = deque()
+        #: Locks of runs that waited for others and want their place back; they come before those that are ready.
+        self._returning: deque[threading.Lock] = deque()
         #: Runs submitted and not finished.
         self._open = 0
         self._on_drained: list[Callable[[], None]] = []
@@ -154,19 +159,42 @@ class Dispatcher:
             self._finished()
             return
         self._executing[run] = threading.get_ident()
-        pause: float | None = None
+        run.place = self
+        command: Sleep | Until | None = None
         try:
-            pause = context.run(_advance, run)
+            command = context.run(_advance, run)
         except BaseException as error:  # noqa: BLE001 - an interrupt, an exit or a defect
             _crash(run, error)
+        run.place = None
         self._executing.pop(run, None)
-        if pause is None:
+        if command is None:
             self._finished()
             return
         self._release()
-        self._parts.timers.after(
-            0 if self._stopping else pause, lambda: self._start(run)
-        )
+        if isinstance(command, Until):
+            command.subscribe(lambda: self._start(run))
+        else:
+            pause = 0 if self._stopping else command.seconds
+            self._parts.timers.after(pause, lambda: self._start(run))
+
+    def give_away(self) -> None:
+        """Let another run have the place of one that waits for others."""
+        self._parts.pool.give_away()
+        self._release()
+
+    def take_back(self) -> None:
+        """Wait until the runner has a place again."""
+        self._parts.pool.take_back()
+        if self._limit is None:
+            return
+        with self._lock:
+            if self._started < self._limit:
+                self._started += 1
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._returning.append(mine)
+        mine.acquire()
 
     async def _drive_async(self, run: Submitted) -> None:
         program = run.program
@@ -183,6 +211,9 @@ class Dispatcher:
         if self._limit is None:
             return
         with self._lock:
+            if self._returning:
+                self._returning.popleft().release()
+                return
             if not self._ready:
                 self._started -= 1
                 return
@@ -218,13 +249,16 @@ def _crash(run: Submitted, error: BaseException) -> None:
         run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
 
 
-def _advance(run: Submitted) -> float | None:
-    """Carry out a run's program; return the seconds of a sleep it asked for, or None at its end."""
+def _advance(run: Submitted) -> Sleep | Until | None:
+    """Carry out a run's program; return the wait that it asked for, or None at its end.
+
+    A wait holds no thread: the program goes on, on some thread, when it is over.
+    """
     program: Any = run.program
     assert program is not None, "submitted runs carry their program"
     try:
         command = next(program)
-        while command.__class__ is not Sleep:
+        while command.__class__ is not Sleep and command.__class__ is not Until:
             try:
                 outcome = command.perform()
             except BaseException as error:  # noqa: BLE001 - the program decides about every outcome
@@ -233,4 +267,4 @@ def _advance(run: Submitted) -> float | None:
                 command = program.send(outcome)
     except StopIteration:
         return None
-    return command.seconds
+    return command

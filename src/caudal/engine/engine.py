@@ -66,8 +66,8 @@ class Engine:
             default_serializer=settings.results_default_serializer,
             inline_limit=settings.results_inline_limit_bytes,
         )
-        self.pool = Pool()
         self.timers = Timers()
+        self.pool = Pool(self.timers)
         self._on_lost: dict[bytes, Callable[[str], None]] = {}
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None

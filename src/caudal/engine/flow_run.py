@@ -57,15 +57,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         state = yield from _attempts(scope)
         yield from _close(scope, state)
     except ParameterError as error:
-        yield from _close(
-            scope,
-            State(
-                "FAILED",
-                message=f"Validation of flow parameters failed: {error}",
-                data=error,
-            ),
-        )
-        raise
+        message = f"Validation of flow parameters failed: {error}"
+        yield from _close(scope, State("FAILED", message=message, data=error))
     except (LeaseLostError, LedgerError) as error:
         yield from _stop_tasks(scope, f"it cannot be recorded: {error}", interrupt=True)
         raise

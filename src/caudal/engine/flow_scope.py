@@ -61,6 +61,8 @@ class FlowScope:
         self.dispatcher = Dispatcher(parts, runner)
         self.ids = TaskRunIds(run_id or os.urandom(16), os.urandom(4))
         self.path = ""
+        #: A flow's code holds no place of its own; that of the task around it counts.
+        self.place = None
         self.counters: dict[str, count[int]] = {}
         self.origins = Origins()
         #: Task runs that have not ended.

@@ -49,7 +49,7 @@ def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Pending | State[
 
 def _find(value: Any, found: list[Pending | State[Any]]) -> None:
     if isinstance(value, (Pending, State)):
-        found.append(value)
+        found.append(cast("Pending | State[Any]", value))
     elif isinstance(value, Annotation):
         if not isinstance(value, quote):
             _find(cast("Annotation[Any]", value).value, found)

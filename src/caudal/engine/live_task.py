@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.journal import Journal
     from caudal.engine.parts import InputRun
+    from caudal.engine.waiting import Place
     from caudal.ledger.port import Batch
     from caudal.model.runs import LogRow, TaskRunRow
     from caudal.model.specs import TaskSpec
@@ -65,6 +66,7 @@ class LiveTask:
         "parent",
         "path",
         "pending",
+        "place",
         "program",
         "queued",
         "row",
@@ -108,6 +110,8 @@ class LiveTask:
         self.context: Context | None = None
         self.program: Generator[Command, Any, Any] | None = None
         self.unmet = 0
+        #: What the run holds while it executes on a thread of the pool.
+        self.place: Place | None = None
         #: Task runs whose results came in as arguments.
         self.upstream: list[InputRun] | None = None
         #: What the caller gave as ``wait_for``.

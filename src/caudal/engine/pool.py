@@ -13,21 +13,31 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from caudal.clock import monotonic
-from caudal.engine.waiting import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from caudal.engine.timers import Timers
+
 BASE_THREADS = 4
 MAX_THREADS = 256
 STALE_SECONDS = 0.002
+#: How long after a job was submitted somebody looks whether it still waits.
+LOOK_SECONDS = 0.005
 IDLE_SECONDS = 10.0
 
 
 class Pool:
-    """Runs jobs on threads."""
+    """Runs jobs on threads.
 
-    def __init__(self) -> None:
+    Args:
+        timers: Calls the pool back to see whether its threads got stuck.
+    """
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        #: Whether a look at the threads is due.
+        self._looking = False
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._idle: set[int] = set()
         self._threads: set[threading.Thread] = set()
@@ -41,16 +51,17 @@ class Pool:
         self._jobs.put(job)
         if not self._idle:
             self._grow_if_needed()
+            self._look_again()
 
-    def begin_wait(self) -> None:
-        """Count the calling thread as waiting for other runs."""
+    def give_away(self) -> None:
+        """Count a thread as waiting for other runs."""
         with self._lock:
             self._waiting += 1
         if self._jobs.qsize() and not self._idle:
             self._grow()
 
-    def end_wait(self) -> None:
-        """Count the calling thread as working again."""
+    def take_back(self) -> None:
+        """Count a thread as working again."""
         with self._lock:
             self._waiting -= 1
 
@@ -59,6 +70,19 @@ class Pool:
         self._closed = True
         for _ in tuple(self._threads):
             self._jobs.put(None)
+
+    def _look_again(self) -> None:
+        """Look later whether the threads have got stuck: nobody else would, when all of them block."""
+        if not self._looking:
+            self._looking = True
+            self._timers.after(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        if self._jobs.qsize() and not self._closed:
+            if not self._idle:
+                self._grow_if_needed()
+            self._look_again()
 
     def _grow_if_needed(self) -> None:
         if not self._jobs.qsize():
@@ -86,7 +110,6 @@ class Pool:
                 raise
 
     def _work(self) -> None:
-        here.pool = self
         me = threading.get_ident()
         jobs = self._jobs
         while True:

@@ -31,6 +31,8 @@ class RemoteTask:
         self.path: str = about["path"]
         self.run_count: int = about["run_count"]
         self.counters: dict[str, count[int]] = {}
+        #: A worker's tasks hold no place here; see ``engine.waiting``.
+        self.place = self.parent = None
         self._scope: FlowScope | None = None
 
     @property

@@ -1,43 +1,50 @@
-"""Lets a pool thread say that it waits, so that the pool can put another thread in its place."""
+"""Lets the code of a submitted run wait for other runs without keeping its place from them."""
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from caudal.engine.context import current
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class Yielding(Protocol):
-    """A pool whose threads can wait without using up its capacity."""
+class Place(Protocol):
+    """What a submitted run holds while it executes: a thread, and one of its runner's places."""
 
-    def begin_wait(self) -> None:
-        """Count the calling thread as waiting."""
+    def give_away(self) -> None:
+        """Let another run have the place while this one waits."""
         ...
 
-    def end_wait(self) -> None:
-        """Count the calling thread as working again."""
+    def take_back(self) -> None:
+        """Wait until there is a place again."""
         ...
-
-
-class _Here(threading.local):
-    pool: Yielding | None = None
-
-
-here = _Here()
 
 
 @contextmanager
 def blocked() -> Generator[None]:
-    """Mark this thread as waiting for other runs within a ``with`` block; outside a pool it does nothing."""
-    pool = here.pool
-    if pool is None:
+    """Give the place of the run in charge away within a ``with`` block; a run that was not submitted has none.
+
+    The run is found by context, so that it is known in the helper thread of a deadline too.
+    """
+    place = _place()
+    if place is None:
         yield
         return
-    pool.begin_wait()
+    place.give_away()
     try:
         yield
     finally:
-        pool.end_wait()
+        place.take_back()
+
+
+def _place() -> Place | None:
+    run: Any = current.get()
+    while run is not None:
+        place: Place | None = run.place
+        if place is not None:
+            return place
+        run = run.parent
+    return None

@@ -38,8 +38,9 @@ class Stage(StrEnum):
     BLOCKED = "blocked"
 
 
+_RUNNING = StateType.RUNNING.value
 _OPEN = frozenset({Stage.WAITING, Stage.RUNNING})
-_STAGES = {
+_STAGES: dict[str, Stage] = {
     StateType.RUNNING: Stage.RUNNING,
     StateType.COMPLETED: Stage.COMPLETED,
     StateType.FAILED: Stage.FAILED,
@@ -59,7 +60,7 @@ def stage_of(state_type: str, state_name: str) -> Stage:
         return Stage.CACHED
     if state_name == "NotReady":
         return Stage.BLOCKED
-    return _STAGES.get(StateType(state_type), Stage.WAITING)
+    return _STAGES.get(state_type, Stage.WAITING)
 
 
 class RunGroup:
@@ -100,21 +101,32 @@ class RunGroup:
 
     def change(self, before: Stage | None, after: Stage) -> None:
         """Move a run from one stage to another; one that is new has no stage before."""
+        counts = self.counts
         if before is None:
             self.total += 1
         else:
-            self.counts[before] -= 1
-        self.counts[after] += 1
-        self.peak = max(self.peak, self.open)
+            counts[before] -= 1
+        counts[after] += 1
+        if after in _OPEN and self.open > self.peak:
+            self.peak = self.open
+
+    def begin(self, at: float) -> None:
+        """Learn that a run started."""
+        if self.started_at is None or at < self.started_at:
+            self.started_at = at
+
+    def end(self, at: float) -> None:
+        """Learn that a run ended."""
+        if self.ended_at is None or at > self.ended_at:
+            self.ended_at = at
 
     def span(self, started_at: float | None, ended_at: float | None) -> None:
         """Learn when a run started and ended, as far as it did."""
         if started_at is not None:
-            self.started_at = min(self.started_at or started_at, started_at)
+            self.begin(started_at)
         if ended_at is not None:
-            self.ended_at = max(self.ended_at or ended_at, ended_at)
-            if started_at is not None:
-                self.seconds += ended_at - started_at
+            self.end(ended_at)
+            self.seconds += ended_at - (started_at or ended_at)
 
 
 class Progress:
@@ -155,21 +167,25 @@ class Progress:
         """
         if not change.moves:
             return
-        group, before = self._stages.get(run_id) or (
-            self._group(change.task_name),
-            None,
+        known = self._stages.get(run_id)
+        group, before = (
+            known if known is not None else (self._group(change.task_name), None)
         )
-        for state_type, _, at, _ in change.moves:
-            since = self._running_since.pop(run_id, None)
+        since = self._running_since.pop(run_id, None)
+        state_type = state_name = ""
+        at = 0.0
+        for state_type, state_name, at, _ in change.moves:  # noqa: B007 - the last one is used below
             if since is not None:
-                group.span(since, at)
-            if state_type == StateType.RUNNING:
-                self._running_since[run_id] = at
-                group.span(at, None)
-        last = change.moves[-1]
-        after = stage_of(last.type, last.name)
+                group.seconds += at - since
+                since = None
+            if state_type == _RUNNING:
+                group.begin(at)
+                since = at
+        if since is not None:
+            self._running_since[run_id] = since
+        after = stage_of(state_type, state_name)
         if after not in _OPEN:
-            group.span(None, last.at)
+            group.end(at)
         group.change(before, after)
         self._stages[run_id] = group, after
 

@@ -132,12 +132,14 @@ class _Worker:
                     assert timeout is not None, (
                         "without a limit poll does not return empty-handed"
                     )
-                    raise RunTimeoutError(timeout)
+                    raise RunTimeoutError(timeout)  # noqa: TRY301 - see the handler
                 kind, body = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
                 if kind == "log":
                     run.log(body)
                 else:
                     return body
+        except RunTimeoutError:  # which is an OSError, too
+            raise
         except (EOFError, OSError):
             if self._interrupted:
                 raise KeyboardInterrupt from None

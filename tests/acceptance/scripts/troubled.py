@@ -1,6 +1,6 @@
-"""Flows whose tasks do what tasks should not; the argument says which one runs.
+"""A flow whose tasks do what tasks should not, one after the other; the arguments say where and what.
 
-Each is followed by an ordinary task, which has to work in spite of it.
+None of it may keep an ordinary task from running afterwards, or the flow from being recorded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from caudal import flow, get_run_logger, task
@@ -19,8 +18,6 @@ from oracle import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-RUNNERS = {"threads": ThreadPoolTaskRunner, "processes": ProcessPoolTaskRunner}
 
 
 class LockedError(Exception):
@@ -32,10 +29,10 @@ class LockedError(Exception):
 
 
 class LopsidedError(Exception):
-    """Can be pickled, and not unpickled: it takes two arguments and keeps one."""
+    """Can be pickled, but not unpickled: it takes two arguments and keeps one."""
 
     def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"{code} {text}")
+        super().__init__(f"{text} {code}")
 
 
 class MuteError(Exception):
@@ -47,12 +44,12 @@ class MuteError(Exception):
     __repr__ = __str__
 
 
-class PlainError(Exception):
-    """Can be pickled, but is known to the main script alone."""
+class ScriptError(Exception):
+    """Is known to the main script alone."""
 
 
 class Opaque:
-    """Cannot be shown or compared."""
+    """Can be neither shown nor compared."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no repr")
@@ -64,30 +61,37 @@ class Opaque:
 
 
 def raise_locked() -> None:
+    """Raise what cannot be pickled."""
     raise LockedError("the lock is in the way")
 
 
 def raise_lopsided() -> None:
+    """Raise what cannot be unpickled."""
     raise LopsidedError(7, "lopsided")
 
 
 def raise_mute() -> None:
+    """Raise what cannot be shown."""
     raise MuteError
 
 
-def raise_plain() -> None:
-    raise PlainError("plain")
+def raise_script() -> None:
+    """Raise what only the main script can name."""
+    raise ScriptError("from the script")
 
 
 def raise_surrogate() -> None:
+    """Raise text that is no valid Unicode."""
     raise ValueError("broken \udcff text")
 
 
 def raise_memory() -> None:
+    """Fail as a full memory does."""
     raise MemoryError("no more")
 
 
 def raise_chain() -> None:
+    """Raise an error that comes from one that cannot be pickled."""
     try:
         raise_locked()
     except LockedError as error:
@@ -95,111 +99,110 @@ def raise_chain() -> None:
 
 
 def raise_group() -> None:
+    """Raise several errors at once."""
     raise ExceptionGroup("several", [ValueError("one"), LockedError("two")])
 
 
-def recurse() -> int:
-    return recurse() + 1
+def raise_stop() -> None:
+    """Raise what ends generators."""
+    raise StopIteration("over")
+
+
+def recurse() -> None:
+    """Never come back."""
+    recurse()
 
 
 def exit_politely() -> None:
+    """Leave as scripts do."""
     sys.exit(3)
 
 
 def exit_at_once() -> None:
+    """Leave as nobody should."""
     os._exit(3)
 
 
 def kill() -> None:
+    """Be killed, as by a system that is out of memory."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def segfault() -> None:
-    os.kill(os.getpid(), signal.SIGSEGV)
-
-
-def stop_iteration() -> None:
-    raise StopIteration("over")
-
-
-def generator_exit() -> None:
-    raise GeneratorExit
-
-
 def return_lock() -> Any:
+    """Return what cannot be pickled."""
     return threading.Lock()
 
 
 def return_generator() -> Iterator[int]:
+    """Return what can be read once."""
     return (number for number in range(3))
 
 
 def return_lambda() -> Callable[[int], int]:
+    """Return a function without a name."""
     return lambda number: number + 1
 
 
-def return_large() -> bytes:
-    return bytes(50_000_000)
-
-
-def return_opaque() -> Any:
+def return_opaque() -> Opaque:
+    """Return what cannot be shown."""
     return Opaque()
 
 
+def return_large() -> bytes:
+    """Return 50 MB."""
+    return bytes(50_000_000)
+
+
 def start_thread() -> None:
-    def work() -> None:
-        time.sleep(0.5)
-        note("thread finished")
-
-    threading.Thread(target=work).start()
+    """Leave a thread behind that outlives the script."""
+    threading.Thread(target=threading.Event().wait, args=(1,)).start()
 
 
-def write_surrogates() -> None:
+def log_surrogates() -> None:
+    """Log text that is no valid Unicode."""
     get_run_logger().warning("broken \udcff %s", "\ud800", extra={"field": "\udcfe"})
-    sys.stdout.flush()
 
 
 def log_wrongly() -> None:
+    """Log arguments that do not fit their text."""
     get_run_logger().info("%d apples", "three")
-    logging.getLogger("elsewhere").info("%d", "three")
+    logging.getLogger("elsewhere").warning("%d apples", "three")
 
 
 @task
-def ordinary() -> str:
+def ordinary(_given: object = None) -> str:
     """Work as tasks do."""
-    note("ordinary")
     return "ordinary"
 
 
-@task
-def take(value: Any) -> bool:
-    """Take a value and return whether it came."""
-    return value is not None
+def attempt(action: str, *, persist: bool) -> None:
+    """Submit a task that does something, and say what its future holds."""
+    trouble = task(name=action, persist_result=persist)(globals()[action])
+    future = trouble.submit()
+    future.wait()
+    kind = type(future.result(raise_on_failure=False))
+    origin = "its own" if kind is globals().get(kind.__name__) else "another"
+    note(f"{action}: {future.state.type}, {origin} {kind.__name__}")
+    assert ordinary.submit().result() == "ordinary"
 
 
-def main(runner: str, action: str, persist: str) -> None:
-    """Run a flow around one action.
+def main(runner: str, keep: str, *actions: str) -> None:
+    """Run a flow in which each action is a task.
 
     Args:
-        runner: ``threads``, ``processes`` or ``inline``.
-        action: The function that a task calls.
-        persist: ``persist`` to store results.
+        runner: ``threads`` or ``processes``.
+        keep: ``persist`` to store results.
+        actions: Names of functions.
     """
-    stored = persist == "persist"
-    trouble = task(name=action, persist_result=stored)(globals()[action])
+    chosen = {"threads": ThreadPoolTaskRunner, "processes": ProcessPoolTaskRunner}
 
-    @flow(task_runner=RUNNERS.get(runner))
-    def troubled() -> str:
-        if runner == "inline":
-            value = trouble(return_state=True)
-        else:
-            value = trouble.submit()
-            value.wait()
-        note(f"{value.state.type.value if runner != 'inline' else value.type.value}")
-        assert ordinary.submit().result() == "ordinary"
-        result = value.result(raise_on_failure=False)
-        note(f"{type(result).__name__}")
-        return value.result()
+    @flow(task_runner=chosen[runner])
+    def troubled() -> None:
+        for action in actions:
+            attempt(action, persist=keep == "persist")
+        if runner == "threads":
+            ordinary.submit(Opaque()).result()
+            ordinary(Opaque())
 
     troubled()
 
