@@ -11,7 +11,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.demo ## Run the retail pipeline on real data
-	@$(BIN)/caudal run examples/retail/pipeline.py
+	@$(BIN)/caudal run examples/retail/pipeline.py:retail
 	@printf '\nWhat to type next:\n'
 	@printf '  %s\n' \
 		'.venv/bin/caudal flow-run ls            the runs on record' \

@@ -17,6 +17,8 @@ _PAGE = 10_000
 def read_steps() -> list[dict[str, Any]]:
     """Return every task run of this flow run and of the flows it called, oldest first.
 
+    A called flow that crashed is left out: the resumed run called it again, and took over what it had finished.
+
     Each has ``name``, ``task``, ``state``, and ``start`` and ``end`` as seconds since the epoch; None where it has not come
     to that.
     """
@@ -25,7 +27,7 @@ def read_steps() -> list[dict[str, Any]]:
     called = [
         run
         for run in client.read_flow_runs(limit=_PAGE)
-        if run.parent_flow_run_id == here.id
+        if run.parent_flow_run_id == here.id and run.state_name != "Crashed"
     ]
     steps = [
         _step(run)

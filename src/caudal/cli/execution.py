@@ -11,7 +11,7 @@ from uuid import UUID
 
 from caudal.cli.display import make_display
 from caudal.cli.finding import handle_of
-from caudal.cli.following import Follower
+from caudal.cli.following import Follower, ProgressReader
 from caudal.cli.parameters import read_parameters
 from caudal.cli.report import print_next, print_report, print_result
 from caudal.cli.status import FAILED, SIGNAL_BASE
@@ -112,10 +112,10 @@ def carry_out(job: Job, results: TextIO | None) -> int:
     engine = current_engine()
     signals = Signals(is_async=job.is_async)
     display = make_display(engine.settings, lambda: signals.received is not None)
-    follower = Follower(engine.ledger, job.flow_run_id, display.show)
+    reader = ProgressReader(engine.ledger, job.flow_run_id)
     state: State[Any] | None = None
     stop: BaseException | None = None
-    with signals, display, follower:
+    with signals, display, Follower(reader, display.show):
         try:
             state = _start(job)
         except (
@@ -125,7 +125,7 @@ def carry_out(job: Job, results: TextIO | None) -> int:
             stop = error
     client = get_client()
     run = client.read_flow_run(UUID(bytes=job.flow_run_id))
-    progress = follower.read()
+    progress = reader.read()
     if results is not None:
         print_result(run, progress, state, results)
     else:

@@ -158,7 +158,7 @@ def _print_inspection(inspection: FlowRunInspection) -> None:
         ]
     )
     print_heading("History")
-    print_history(inspection.history)
+    print_history(progress.history)
     if progress.tasks or progress.children:
         print_heading("Tasks")
         print_groups(progress)

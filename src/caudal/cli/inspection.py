@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from caudal.cli.finding import find_task_run
+from caudal.cli.following import ProgressReader
 from caudal.cli.records import (
     flow_run_record,
     group_record,
@@ -15,9 +16,7 @@ from caudal.cli.records import (
 )
 from caudal.client import get_client
 from caudal.engine.composition import current_engine
-from caudal.ledger.encoding import decode_flow_change, decode_task_change
-from caudal.ledger.port import RunFilter
-from caudal.model.progress import Progress
+from caudal.ledger.encoding import decode_task_change
 from caudal.model.views import flow_run_view, task_run_view
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 
     from caudal.ledger.port import Ledger
     from caudal.model.checks import CheckResult
+    from caudal.model.progress import Progress
     from caudal.model.runs import Event, FlowRunRow, Move
     from caudal.model.views import FlowRun, TaskRun
 
 _PAGE = 5000
 #: Task runs that failed, of which an inspection tells more than their number.
 _FAILED_SHOWN = 10
-_CHILDREN_SHOWN = 500
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,10 +38,8 @@ class FlowRunInspection:
     """A flow run and everything that belongs to it."""
 
     run: FlowRun
-    #: Its task runs and child flow runs, counted.
+    #: The states it was in, and its task runs and child flow runs, counted.
     progress: Progress
-    #: The states it was in.
-    history: list[Move]
     #: The first task runs that failed.
     failed: list[TaskRun]
     checks: list[CheckResult]
@@ -54,7 +51,7 @@ class FlowRunInspection:
         return {
             **flow_run_record(self.run),
             "worker": self.worker,
-            "history": history_record(self.history),
+            "history": history_record(self.progress.history),
             "tasks": [group_record(group) for group in self.progress.tasks.values()],
             "child_flows": [
                 group_record(group) for group in self.progress.children.values()
@@ -97,8 +94,7 @@ def inspect_flow_run(given: str) -> FlowRunInspection:
     run = flow_run_view(row)
     return FlowRunInspection(
         run=run,
-        progress=_progress(engine.ledger, row.id),
-        history=_flow_history(engine.ledger, row.id),
+        progress=ProgressReader(engine.ledger, row.id).read(),
         failed=client.read_task_runs(
             flow_run_id=run.id, state_types=("FAILED", "CRASHED"), limit=_FAILED_SHOWN
         ),
@@ -136,34 +132,6 @@ def inspect_task_run(given: str, flow_run: str | None) -> TaskRunInspection:
         history=_task_history(engine.ledger, run),
         upstream=[task_run_view(row) for row in upstream if row is not None],
     )
-
-
-def _progress(ledger: Ledger, flow_run_id: bytes) -> Progress:
-    progress = Progress()
-    after: bytes | None = None
-    while True:
-        rows = ledger.task_runs(
-            RunFilter(flow_run_id=flow_run_id), limit=_PAGE, after=after
-        )
-        for row in rows:
-            progress.count_task_run(row)
-        if len(rows) < _PAGE:
-            break
-        after = rows[-1].id
-    children = ledger.flow_runs(
-        RunFilter(flow_run_id=flow_run_id), limit=_CHILDREN_SHOWN
-    )
-    progress.count_children(reversed(children))
-    return progress
-
-
-def _flow_history(ledger: Ledger, flow_run_id: bytes) -> list[Move]:
-    return [
-        move
-        for event in _events(ledger, flow_run_id)
-        if event.kind == "flow_run"
-        for move in decode_flow_change(event.payload).moves
-    ]
 
 
 def _task_history(ledger: Ledger, run: TaskRun) -> list[Move]:

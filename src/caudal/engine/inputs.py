@@ -35,9 +35,9 @@ class Pending:
     run: InputRun
 
 
-def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Pending | State[Any]]:
-    """Return the futures and states among a call's arguments."""
-    found: list[Pending | State[Any]] = []
+def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Found]:
+    """Return the futures, states and marks among a call's arguments: what `resolve` replaces."""
+    found: list[Found] = []
     for value in args:
         if value.__class__ not in ATOMS:
             _find(value, found)
@@ -47,10 +47,11 @@ def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Pending | State[
     return found
 
 
-def _find(value: Any, found: list[Pending | State[Any]]) -> None:
+def _find(value: Any, found: list[Found]) -> None:
     if isinstance(value, (Pending, State)):
         found.append(cast("Pending | State[Any]", value))
     elif isinstance(value, Annotation):
+        found.append(cast("Annotation[Any]", value))
         if not isinstance(value, quote):
             _find(cast("Annotation[Any]", value).value, found)
     else:

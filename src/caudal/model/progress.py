@@ -1,7 +1,6 @@
 """How far a flow run is: its task runs counted by task and by what became of them, folded from its history.
 
-Three sources feed the same counts: changes as they come out of the ledger's events, rows of task runs, and rows of child flow
-runs. The live display, the summary of a run and ``caudal flow-run inspect`` all show them.
+The live display, the summary at a run's end and ``caudal flow-run inspect`` show the same counts.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
         FlowRunRow,
         Move,
         TaskRunChange,
-        TaskRunRow,
     )
 
 
@@ -120,14 +118,6 @@ class RunGroup:
         if self.ended_at is None or at > self.ended_at:
             self.ended_at = at
 
-    def span(self, started_at: float | None, ended_at: float | None) -> None:
-        """Learn when a run started and ended, as far as it did."""
-        if started_at is not None:
-            self.begin(started_at)
-        if ended_at is not None:
-            self.end(ended_at)
-            self.seconds += ended_at - (started_at or ended_at)
-
 
 class Progress:
     """How far one flow run is; every method takes the next piece of news about it."""
@@ -136,7 +126,6 @@ class Progress:
         self.name = ""
         self.flow_name = ""
         self.state_type, self.state_name = StateType.PENDING.value, "Pending"
-        self.message: str | None = None
         #: The moves of the flow run, in order.
         self.history: list[Move] = []
         #: Task runs that a resumed run took over from an earlier attempt.
@@ -154,7 +143,7 @@ class Progress:
         self.flow_name = change.flow_name or self.flow_name
         self.history.extend(change.moves)
         if change.moves:
-            self.state_type, self.state_name, _, self.message = change.moves[-1]
+            self.state_type, self.state_name, _, _ = change.moves[-1]
         if change.details:
             self.restored = change.details.get("restored_task_runs", self.restored)
 
@@ -189,12 +178,6 @@ class Progress:
         group.change(before, after)
         self._stages[run_id] = group, after
 
-    def count_task_run(self, row: TaskRunRow) -> None:
-        """Count a task run that is known by its row alone."""
-        group = self._group(row.task_name)
-        group.span(row.started_at, row.ended_at)
-        group.change(None, stage_of(row.state_type, row.state_name))
-
     def count_children(self, rows: Iterable[FlowRunRow]) -> None:
         """Count the child flow runs anew.
 
@@ -204,7 +187,11 @@ class Progress:
         self.children = {}
         for row in rows:
             group = self.children.setdefault(row.flow_name, RunGroup(row.flow_name))
-            group.span(row.started_at, row.ended_at)
+            if row.started_at is not None:
+                group.begin(row.started_at)
+            if row.ended_at is not None:
+                group.end(row.ended_at)
+                group.seconds += row.ended_at - (row.started_at or row.ended_at)
             group.change(None, stage_of(row.state_type, row.state_name))
 
     def _group(self, task_name: str | None) -> RunGroup:

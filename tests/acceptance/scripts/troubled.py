@@ -48,7 +48,7 @@ class ScriptError(Exception):
     """Is known to the main script alone."""
 
 
-class Opaque:
+class Opaque:  # noqa: PLW1641 - has no hash either
     """Can be neither shown nor compared."""
 
     def __repr__(self) -> str:
@@ -56,8 +56,6 @@ class Opaque:
 
     def __eq__(self, other: object) -> bool:
         raise RuntimeError("no comparison")
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def raise_locked() -> None:

@@ -27,7 +27,7 @@ WEEKS = 40
 _SALES = """
 CREATE TABLE transactions AS
 SELECT
-    (1 + (day * 3 + store + line) % 20)::BIGINT AS household_id,
+    (1 + (day * 3 + store + visit) % 20)::BIGINT AS household_id,
     store::BIGINT AS store_id,
     (day * 100 + store * 10 + visit)::BIGINT AS basket_id,
     (100 + line)::BIGINT AS product_id,

@@ -78,7 +78,7 @@ def test_results_are_recorded_and_the_project_stays_clean(
     run(year, tmp_path / "output")
 
     results = get_client(sync_client=True).read_checks(last_run().id)
-    assert Counter(result.engine for result in results) == {"sql": 64, "dbt": 32}
+    assert Counter(result.engine for result in results) == {"sql": 64, "dbt": 33}
     assert {result.status for result in results} == {"pass"}
     project = Path(pipeline.__file__).parent / "dbt"
     names = {path.name for path in project.iterdir()}

@@ -13,8 +13,8 @@ select
     products.department,
     transactions.week,
     transactions.week_start,
-    transactions.week_start >= any_value(days.first_day)
-    and transactions.week_start + interval 6 day <= any_value(days.last_day) as is_full_week,
+    transactions.week_start >= min(days.first_day)
+    and transactions.week_start + interval 6 day <= min(days.last_day) as is_full_week,
     count(*) as line_count,
     count(distinct transactions.basket_id) as ticket_count,
     count(distinct transactions.household_id) as household_count,

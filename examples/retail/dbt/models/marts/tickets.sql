@@ -1,14 +1,15 @@
--- One row for each ticket: a household's visit to a store.
+-- One row for each ticket: a household's visit to a store. A test says that a ticket has one of each; were there two,
+-- the lesser would be shown, every time.
 {% set limits = var('ticket_size_limits') %}
 
 select
     basket_id,
-    any_value(household_id) as household_id,
-    any_value(store_id) as store_id,
-    any_value(week) as week,
-    any_value(sold_on) as sold_on,
-    any_value(month) as month,
-    any_value(weekday) as weekday,
+    min(household_id) as household_id,
+    min(store_id) as store_id,
+    min(week) as week,
+    min(sold_on) as sold_on,
+    min(month) as month,
+    min(weekday) as weekday,
     count(*) as line_count,
     sum(total)::decimal(14, 2) as total,
     sum(discount)::decimal(14, 2) as discount,
