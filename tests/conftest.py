@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import settings
+from caudal.app import make_engine
 from caudal.client import get_client
 from caudal.engine.composition import close_engine, current_engine, use_engine
 from caudal.ledger.encoding import decode_flow_change, decode_task_change
@@ -59,8 +60,6 @@ def memory_engine(home: Path) -> Iterator[Engine]:  # noqa: ARG001
 
     It is the engine of the test's thread and of runs, not of threads that the test starts itself.
     """
-    from caudal.app import make_engine  # noqa: PLC0415 - the composition root
-
     with temporary_settings({"ledger_path": ":memory:"}):
         engine = make_engine()
         with use_engine(engine):

@@ -23,7 +23,7 @@ class SourceError(CaudalError):
 
 
 class WarehouseError(CaudalError):
-    """The warehouse file cannot be opened.
+    """The warehouse file cannot be opened, read or written.
 
     Args:
         path: The file.
@@ -36,7 +36,9 @@ class WarehouseError(CaudalError):
         self.path, self.reason, self.advice = path, reason, advice
 
     def __str__(self) -> str:
-        return f"the warehouse {self.path!r} cannot be opened: {self.reason}. {self.advice}"
+        return (
+            f"the warehouse {self.path!r} cannot be used: {self.reason}. {self.advice}"
+        )
 
 
 class ExportError(CaudalError):

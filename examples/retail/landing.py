@@ -116,7 +116,11 @@ def land_drop(landing: Landing, warehouse: Path) -> Landed:
         _check_week(connection, drop)
         try:
             rows = _replace_rows(connection, landing)
-        except duckdb.IOException as error:
+        except duckdb.TransactionException:
+            raise  # the warehouse could not take it
+        except duckdb.Error as error:
+            if str(warehouse) in str(error):
+                raise
             raise read_error(drop.path, error) from error
     ignored = tuple(column for column in found if column not in TABLES[drop.table])
     return Landed(drop.name, drop.table, rows, ignored)

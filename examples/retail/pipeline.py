@@ -25,7 +25,7 @@ from caudal.integrations.dbt import DbtProject, DbtResult
 from caudal.quality import CheckResult, raise_on_errors
 from caudal.task_runners import ProcessPoolTaskRunner
 
-DBT_PROJECT = Path(__file__).parent / "dbt"
+HERE = Path(__file__).parent
 
 
 def content_key(_: Any, parameters: dict[str, Any]) -> str:
@@ -57,7 +57,7 @@ def transform(warehouse: Path, scratch: Path) -> DbtResult:
     environment = {"RETAIL_WAREHOUSE": str(warehouse)}
     count_rows = partial(count_table, warehouse)
     return DbtProject(
-        DBT_PROJECT, target_path=scratch, env=environment, count_rows=count_rows
+        HERE / "dbt", target_path=scratch, env=environment, count_rows=count_rows
     ).build()
 
 
@@ -82,12 +82,12 @@ def load(mart: str, warehouse: Path, folder: Path) -> exporting.ExportedMart:
 
 
 @flow(persist_result=True)
-def retail(source: Path | None = None, output: Path = Path("retail-output")) -> Summary:
+def retail(source: Path | None = None, output: Path = HERE / "out") -> Summary:
     """Turn a year of grocery sales into marts, forecasts and a report.
 
     Args:
         source: Folder with the Parquet files; by default the installed data package.
-        output: Folder for everything the pipeline makes.
+        output: Folder for everything the pipeline makes; by default ``out`` beside this file.
     """
     output = output.resolve()
     warehouse, page = output / "warehouse.duckdb", output / "report.html"

@@ -7,6 +7,7 @@ closes it again; the threads of one process share it.
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from errors import WarehouseError
 from caudal.quality import quote_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 TRANSACTIONS = "transactions"
 
@@ -77,23 +78,29 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 _MANAGED = "raw", "validated", "quarantine", "marts"
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the warehouse; use it in a ``with`` block, so that the next step finds it closed.
+@contextmanager
+def connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for the length of a ``with`` block; what is not committed then is undone.
 
     Raises:
-        WarehouseError: The file is in use by another process, damaged or not writable.
+        WarehouseError: The file is in use by another process, damaged, or cannot be written to.
     """
     try:
-        return duckdb.connect(path)
+        with duckdb.connect(path) as connection:
+            yield connection
     except duckdb.Error as error:
+        if str(path) not in str(error):
+            raise  # it is about something else than the warehouse's file
         reason = str(error).strip().splitlines()[0]
-        if "lock" in reason:
-            advice = (
-                "Wait for the other run to end, or give this one another output folder"
-            )
-        else:
-            advice = "Check that the folder can be written to; if the file is damaged, delete it: the next run builds it anew"
-        raise WarehouseError(str(path), reason, f"{advice}.") from error
+        raise WarehouseError(str(path), reason, _advice(reason)) from error
+
+
+def _advice(reason: str) -> str:
+    if "lock" in reason:
+        return "Wait for the other run to end, or give this one another output folder."
+    if "write" in reason:
+        return "Make room on its disk and run again: what was loaded before is still there."
+    return "Check that its folder can be written to; if the file is damaged, delete it: the next run builds it anew."
 
 
 def prepare_warehouse(path: Path) -> str:

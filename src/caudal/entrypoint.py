@@ -108,12 +108,9 @@ def choose_flow(module: ModuleType, path: Path, name: str | None) -> Flow[..., A
     }
     if name is not None:
         return flows.get(name) or _named(flows, path, name)
-    own = {
-        flow: variable
-        for variable, flow in flows.items()
-        if flow.__module__ == module.__name__
-    }
-    candidates = own or {flow: variable for variable, flow in flows.items()}
+    candidates = _by_first_variable(flows, module.__name__) or _by_first_variable(
+        flows, None
+    )
     if not candidates:
         raise MissingFlowError(
             str(path), "it defines no flow. Decorate a function with @flow."
@@ -196,6 +193,17 @@ def _why_not_loaded(error: BaseException) -> str:
 def _has_user_frame(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
     return any(not is_internal(frame.filename) for frame in frames)
+
+
+def _by_first_variable(
+    flows: dict[str, Flow[..., Any]], module: str | None
+) -> dict[Flow[..., Any], str]:
+    """Return each flow, of all or of one module, with the first variable that holds it."""
+    first: dict[Flow[..., Any], str] = {}
+    for variable, flow in flows.items():
+        if module in {None, flow.__module__}:
+            first.setdefault(flow, variable)
+    return first
 
 
 def _named(flows: dict[str, Flow[..., Any]], path: Path, name: str) -> Flow[..., Any]:

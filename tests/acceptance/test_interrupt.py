@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,11 +47,10 @@ def test_an_interrupted_script_ends_and_leaves_a_cancelled_run(
     sound_lab.wait_for("working", FLOWS[flow])
     os.killpg(process.pid, signal.SIGINT)
     done = sound_lab.end_of(process)
-    assert (-signal.SIGINT, "KeyboardInterrupt") == (
-        done.status,
-        done.err.splitlines()[-1],
-    )
-    assert done.err.count("Traceback") == 1, done.err
+    assert done.status == -signal.SIGINT
+    assert done.err.endswith("KeyboardInterrupt\n")
+    assert "Exception ignored" not in done.err
+    assert "Exception in thread" not in done.err
     assert_cancelled(sound_lab)
 
 
@@ -75,7 +75,7 @@ def test_task_runs_that_hear_no_interrupt_are_closed(sound_lab: Lab) -> None:
     process = sound_lab.start("slow.py", "deaf_threads")
     sound_lab.wait_for("working", 2)
     os.killpg(process.pid, signal.SIGINT)
-    assert -signal.SIGINT == sound_lab.end_of(process).status
+    assert sound_lab.end_of(process).status == -signal.SIGINT
     assert_cancelled(sound_lab)
 
 
@@ -85,9 +85,10 @@ def test_a_second_interrupt_ends_the_wait_for_tasks(sound_lab: Lab) -> None:
     sound_lab.wait_for("working", 2)
     os.killpg(process.pid, signal.SIGINT)
     sound_lab.wait_for("interrupted")
+    time.sleep(0.2)  # by then it waits
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=4)
-    assert -signal.SIGINT == process.returncode
+    assert process.returncode == -signal.SIGINT
     assert_cancelled(sound_lab)
 
 
@@ -96,8 +97,8 @@ def test_a_terminated_script_is_listed_as_crashed(sound_lab: Lab) -> None:
     process = sound_lab.start("slow.py", "processes")
     sound_lab.wait_for("working", 2)
     os.kill(process.pid, signal.SIGTERM)
-    assert -signal.SIGTERM == sound_lab.end_of(process).status
-    assert ["Crashed"] == [run["state_name"] for run in sound_lab.listed()]
+    assert sound_lab.end_of(process).status == -signal.SIGTERM
+    assert [run["state_name"] for run in sound_lab.listed()] == ["Crashed"]
     assert set(sound_lab.states().values()) == {"CRASHED"}
     sound_lab.wait_for_all_gone()
     assert "finished" not in sound_lab.noted()

@@ -252,38 +252,40 @@ def render(
     from rich.table import Table
     from rich.text import Text
 
-    spinner = (
-        "*" if console.options.ascii_only else _SPINNER[int(now * 5) % len(_SPINNER)]
-    )
+    lines: list[RenderableType] = [
+        _heading(progress, console, now, now - started_at, stopping=stopping)
+    ]
+    groups = [("", group) for group in progress.tasks.values()]
+    groups += [("flow ", group) for group in progress.children.values()]
+    shown = _most_telling(groups, max(console.height - _SPARE_LINES, 3))
+    if shown:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for prefix, group in shown:
+            table.add_row(*_line(group, prefix, console, now))
+        lines.append(table)
+    if len(shown) < len(groups):
+        lines.append(Text(f"  and {len(groups) - len(shown)} more", "bright_black"))
+    return Group(*lines)
+
+
+def _heading(
+    progress: Progress, console: Console, now: float, elapsed: float, *, stopping: bool
+) -> RenderableType:
+    from rich.text import Text
+
+    is_ascii = console.options.ascii_only
+    spinner = "*" if is_ascii else _SPINNER[int(now * 5) % len(_SPINNER)]
+    dot = " - " if is_ascii else " · "
+    about = f"{dot}flow {progress.flow_name}{dot}{format_duration(elapsed)}"
     heading = Text.assemble(
-        (spinner, "cyan"),
-        " ",
-        (progress.name, "bold"),
-        (
-            f" · flow {progress.flow_name} · {format_duration(now - started_at)}",
-            "bright_black",
-        ),
+        (spinner, "cyan"), " ", (progress.name, "bold"), (about, "bright_black")
     )
     if stopping:
-        heading.append(
-            " · stopping, its running tasks get a few seconds to end", "yellow"
-        )
+        note = "stopping, its running tasks get a few seconds to end"
+        heading.append(dot + note, "yellow")
     elif progress.state_name != "Running":
-        heading.append(f" · {progress.state_name}", STATE_STYLES[progress.state_type])
-    groups = [*progress.tasks.values(), *progress.children.values()]
-    shown = _most_telling(groups, max(console.height - _SPARE_LINES, 3))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for group in shown:
-        prefix = (
-            "flow "
-            if group.name in progress.children
-            and progress.children[group.name] is group
-            else ""
-        )
-        table.add_row(*_line(group, prefix, console, now))
-    hidden = len(groups) - len(shown)
-    rest = [Text(f"  and {hidden} more", "bright_black")] if hidden else []
-    return Group(heading, table, *rest)
+        heading.append(dot + progress.state_name, STATE_STYLES[progress.state_type])
+    return heading
 
 
 def _line(
@@ -335,19 +337,17 @@ def _mark(group: RunGroup, *, is_ascii: bool) -> RenderableType:
     return Text("  x" if is_ascii else "  ✗", "red")
 
 
-def _most_telling(groups: list[RunGroup], limit: int) -> list[RunGroup]:
+def _most_telling(
+    groups: list[tuple[str, RunGroup]], limit: int
+) -> list[tuple[str, RunGroup]]:
     """Return the groups that fit, in their order: those at work, then those that failed, then the latest."""
     if len(groups) <= limit:
         return groups
 
     def weight(place: int) -> tuple[bool, bool, bool, int]:
-        counts = groups[place].counts
-        return (
-            counts[Stage.RUNNING] > 0,
-            groups[place].open > 0,
-            counts[Stage.FAILED] > 0,
-            place,
-        )
+        _, group = groups[place]
+        is_running = group.counts[Stage.RUNNING] > 0
+        return is_running, group.open > 0, group.counts[Stage.FAILED] > 0, place
 
     places = sorted(range(len(groups)), key=weight, reverse=True)[:limit]
     return [groups[place] for place in sorted(places)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from caudal.engine.waiting import blocked
@@ -128,9 +129,7 @@ class Hook:
         """Call it; a coroutine is run to its end on a loop of its own."""
         outcome = self.function(*self.args)
         if hasattr(outcome, "__await__"):
-            import asyncio  # noqa: PLC0415
-
-            asyncio.run(_awaited(outcome))
+            _run_to_its_end(outcome)
 
     async def aperform(self) -> None:
         """Call it and await a coroutine."""
@@ -139,8 +138,21 @@ class Hook:
             await outcome
 
 
-async def _awaited(awaitable: Any) -> None:
-    await awaitable
+def _run_to_its_end(awaitable: Any) -> None:
+    """Await something here, or in another thread where an event loop runs here already."""
+    import asyncio  # noqa: PLC0415
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    async def awaited() -> None:
+        await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(awaited())
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(copy_context().run, asyncio.run, awaited()).result()
 
 
 class Until:

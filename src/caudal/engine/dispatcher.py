@@ -79,7 +79,7 @@ class Dispatcher:
         """Start a run when the runs it takes results from are done."""
         with self._lock:
             self._open += 1
-        waiting = [other for other in upstream if not other.done]
+        waiting = upstream and [other for other in upstream if not other.done]
         if not waiting:
             self._start(run)
             return

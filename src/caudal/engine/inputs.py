@@ -35,6 +35,9 @@ class Pending:
     run: InputRun
 
 
+Found = Pending | State[Any] | Annotation[Any]
+
+
 def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Found]:
     """Return the futures, states and marks among a call's arguments: what `resolve` replaces."""
     found: list[Found] = []

@@ -204,7 +204,10 @@ class Ledger(Protocol):
         ...
 
     def find_task_runs(self, text: str, *, limit: int = 10) -> Sequence[TaskRunRow]:
-        """Return task runs whose written id starts with the text or whose name equals it, newest first."""
+        """Return task runs whose written id starts with the text or whose name equals it, newest first.
+
+        A name is looked for among the newest task runs only, at least the last ten thousand.
+        """
         ...
 
     def events(

@@ -50,6 +50,11 @@ class TaskRunIds:
         return self._prefix + next(self._counter).to_bytes(4, "big")
 
 
+def task_run_id_range(flow_run_id: bytes) -> tuple[bytes, bytes]:
+    """Return the first and the last id that a flow run's task runs can have."""
+    return flow_run_id[:8] + bytes(8), flow_run_id[:8] + b"\xff" * 8
+
+
 def format_id(value: bytes) -> str:
     """Return an id as people and programs write it."""
     return str(UUID(bytes=value))

@@ -51,7 +51,7 @@ class FlowRunChange(Struct, omit_defaults=True):
     details: dict[str, Any] | None = None
 
 
-class TaskRunChange(Struct, omit_defaults=True):
+class TaskRunChange(Struct, omit_defaults=True, gc=False):
     """What happened to a task run between two events."""
 
     moves: list[Move] = []
@@ -96,7 +96,7 @@ class FlowRunRow(Struct):
     details: dict[str, Any] = {}
 
 
-class TaskRunRow(Struct):
+class TaskRunRow(Struct, gc=False):
     """A task run as it stands."""
 
     id: bytes

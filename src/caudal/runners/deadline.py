@@ -27,10 +27,12 @@ _TOLERANCE_SECONDS = 0.001
 class _Deadline:
     """When a call has to be over, on the monotonic clock; told apart by identity."""
 
-    __slots__ = ("at",)
+    __slots__ = ("at", "is_over")
 
     def __init__(self, at: float) -> None:
         self.at = at
+        #: Whether the alarm has rung for it: once only, so that the runs it ends can record that.
+        self.is_over = False
 
 
 #: Deadlines of nested calls in the main thread, outermost first.
@@ -82,17 +84,17 @@ def _alarm_is_free() -> bool:
 def _on_alarm(_signal: int, _frame: Any) -> None:
     now = monotonic()
     for deadline in _deadlines:
-        if deadline.at <= now + _TOLERANCE_SECONDS:
+        if not deadline.is_over and deadline.at <= now + _TOLERANCE_SECONDS:
+            deadline.is_over = True
             raise DeadlineReached(deadline)
     _set_alarm()
 
 
 def _set_alarm() -> None:
     """Arm the alarm for the nearest deadline, or disarm it."""
-    left = min((deadline.at for deadline in _deadlines), default=None)
-    signal.setitimer(
-        signal.ITIMER_REAL, 0 if left is None else max(left - monotonic(), 0.0001)
-    )
+    ahead = [deadline.at for deadline in _deadlines if not deadline.is_over]
+    seconds = max(min(ahead) - monotonic(), 0.0001) if ahead else 0
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _call_with_alarm(

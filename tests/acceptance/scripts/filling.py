@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from caudal import flow, get_run_logger, task
 from oracle import note
+
+from caudal import flow, get_run_logger, task
 
 MEGABYTE = 1_000_000
 

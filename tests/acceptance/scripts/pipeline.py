@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from caudal import flow, task
 from oracle import note
+
+from caudal import flow, task
 
 
 @task

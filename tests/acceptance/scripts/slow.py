@@ -6,9 +6,10 @@ import asyncio
 import sys
 import time
 
+from oracle import note
+
 from caudal import flow, task
 from caudal.task_runners import ProcessPoolTaskRunner
-from oracle import note
 
 
 def doze() -> None:
@@ -77,7 +78,11 @@ def threads() -> None:
 def deaf_threads() -> None:
     """Be slow in submitted tasks that hear no interrupt."""
     after.submit(sleep.submit())
-    sleep.submit().result()
+    try:
+        sleep.submit().result()
+    except KeyboardInterrupt:
+        note("interrupted")
+        raise
 
 
 @flow(task_runner=ProcessPoolTaskRunner(max_workers=2))

@@ -1,6 +1,6 @@
-"""A flow whose steps keep their results, so that a resumed run does not repeat them; one step can be made to wait.
+"""Flows of six steps, most of which keep their results; one place can be made to wait.
 
-HOLD names the place that waits until the file GATE is there: the number of a step, or ``between``.
+HOLD names the place: the number of a step, or ``between``. It waits until the file GATE is there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+from oracle import note
+
 from caudal import flow, task
 from caudal.task_runners import ProcessPoolTaskRunner
-from oracle import note
 
 
 def hold(place: str) -> None:
@@ -30,6 +31,13 @@ def step(number: int) -> int:
     return number
 
 
+@task
+def who(number: int) -> int:
+    """Return the process that did the work."""
+    step.fn(number)
+    return os.getpid()
+
+
 @flow(persist_result=True)
 def inline() -> int:
     """Call six steps one after the other."""
@@ -37,6 +45,12 @@ def inline() -> int:
     note("between")
     hold("between")
     return sum(done) + sum(step(number) for number in range(3, 6))
+
+
+@flow
+def forgetful() -> int:
+    """Call six steps that keep nothing."""
+    return sum(step(number) for number in range(6))
 
 
 @flow(persist_result=True)
@@ -51,5 +65,11 @@ def processes() -> int:
     return sum(step.map(range(6)).result())
 
 
+@flow(persist_result=True)
+def pids() -> list[int]:
+    """Return which processes did six steps."""
+    return [who(number) for number in range(6)]
+
+
 if __name__ == "__main__":
-    assert globals()[sys.argv[1]]() == 15
+    globals()[sys.argv[1]]()

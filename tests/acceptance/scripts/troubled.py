@@ -12,9 +12,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from oracle import note
+
 from caudal import flow, get_run_logger, task
 from caudal.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
-from oracle import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import landing
 import pytest
 import sources
 from errors import SourceError, WarehouseError
+from tests.integration.retail.conftest import EXAMPLE
 from warehouse import TABLES, connect
 
 if TYPE_CHECKING:
@@ -186,6 +189,15 @@ def break_empty(source: Source) -> Path:
     return source.week(3)
 
 
+def break_pages(source: Source) -> Path:
+    """Overwrite rows of a week's file, and leave its end whole."""
+    path = source.week(3)
+    content = bytearray(path.read_bytes())
+    content[4:400] = bytes(396)
+    path.write_bytes(content)
+    return path
+
+
 def break_column(source: Source) -> Path:
     """Deliver a week without one of its columns."""
     source.sql(
@@ -210,6 +222,7 @@ def break_week(source: Source) -> Path:
     ("damage", "said"),
     [
         (break_truncate, "may be truncated"),
+        (break_pages, "not a readable Parquet file"),
         (break_empty, "not a readable Parquet file"),
         (break_column, "has no column 'quantity'"),
         (break_type, "holds VARCHAR in column 'sales_value' where DOUBLE belongs"),
@@ -328,7 +341,7 @@ def test_a_damaged_warehouse_is_named(source: Source, warehouse: Path) -> None:
     warehouse.write_bytes(b"no database" * 1000)
 
     with pytest.raises(
-        WarehouseError, match=r"warehouse.duckdb' cannot be opened.*delete it"
+        WarehouseError, match=r"warehouse.duckdb' cannot be used.*delete it"
     ):
         landing.plan_landings(folder, warehouse)
 
@@ -352,3 +365,57 @@ def test_the_real_data_is_found_in_the_package() -> None:
         range(1, 54)
     )
     assert len(drops) == 59
+
+
+def test_a_full_disk_undoes_the_landing(
+    source: Source, warehouse: Path, land: Land
+) -> None:
+    """The error names the warehouse and what to do; the drop's earlier rows are there, and the next run gets through."""
+    folder = source.write()
+    land(folder, warehouse)
+    before = raw_rows(warehouse, 3)
+    source.sql(
+        "INSERT INTO transactions SELECT t.* REPLACE (basket_id + 1000000 * i AS basket_id) FROM transactions AS t, range(1, 400) AS r(i) WHERE week = 3"
+    )
+    source.write()
+    # A limit on the size of files stands for the end of the disk; it needs a process of its own.
+    script = (
+        "import resource, signal, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import landing; from pathlib import Path\n"
+        "folder, warehouse = map(Path, sys.argv[2:])\n"
+        "planned = landing.plan_landings(folder, warehouse)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "size = warehouse.stat().st_size\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+        "landing.land_drop(next(item for item in planned if item.name == 'transactions-03'), warehouse)\n"
+    )
+    command = [sys.executable, "-c", script, str(EXAMPLE), str(folder), str(warehouse)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"the warehouse {str(warehouse)!r} cannot be used" in done.stderr
+    assert "Make room on its disk and run again" in done.stderr
+    assert raw_rows(warehouse, 3) == before
+    land(folder, warehouse)
+    assert raw_rows(warehouse, 3) == 400 * before
+
+
+def test_a_second_process_is_told_to_wait(
+    source: Source, warehouse: Path, land: Land
+) -> None:
+    """Two runs on one warehouse: the second ends with a clear error instead of waiting or mixing."""
+    folder = source.write()
+    land(folder, warehouse)
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import warehouse; from pathlib import Path\n"
+        "with warehouse.connect(Path(sys.argv[2])): pass\n"
+    )
+    command = [sys.executable, "-c", script, str(EXAMPLE), str(warehouse)]
+
+    with connect(warehouse):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "Wait for the other run to end" in done.stderr

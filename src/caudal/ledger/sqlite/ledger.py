@@ -16,6 +16,7 @@ from caudal.ledger.sqlite.listing import (
     flow_run_conditions,
     merged,
     order,
+    recent_named,
     task_run_conditions,
 )
 from caudal.ledger.sqlite.queries import load_queries
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
     from caudal.ledger.port import RunFilter
     from caudal.ledger.sqlite.listing import Condition
+
+BY_NAME = "name = ?"
 
 _BULK = (
     "add_checks",
@@ -183,7 +186,8 @@ class SqliteLedger:
 
     def find_task_runs(self, text: str, *, limit: int = 10) -> Sequence[TaskRunRow]:
         """Return task runs whose written id starts with the text or whose name equals it, newest first."""
-        return self._task_runs(_named(text), limit)
+        by_id = [condition for condition in _named(text) if condition[0] != BY_NAME]
+        return self._task_runs([recent_named(text), *by_id], limit)
 
     def events(
         self, *, since: int = 0, flow_run_id: bytes | None = None, limit: int = 1000
@@ -317,7 +321,7 @@ class SqliteLedger:
 
 
 def _named(text: str) -> Iterator[Condition]:
-    yield "name = ?", [text]
+    yield BY_NAME, [text]
     ids = id_range(text)
     if ids is not None:
         yield "id BETWEEN ? AND ?", [*ids]

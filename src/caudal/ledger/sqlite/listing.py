@@ -10,10 +10,15 @@ from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from caudal.model.ids import task_run_id_range
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from caudal.ledger.port import RunFilter
+
+#: Task runs, from the newest, among which one is found by its name.
+NAMES_SEARCHED = 20_000
 
 #: A condition and the values of its parameters.
 Condition = tuple[str, list[Any]]
@@ -43,7 +48,19 @@ def task_run_conditions(where: RunFilter, after: bytes | None) -> Iterator[Condi
         operator = "<" if where.flow_run_id is None else ">"
         common.append((f"id {operator} ?", [after]))
     for state in _states(where):
-        yield _all_of(common + state + _partial_index(state))
+        partial = _partial_index(state)
+        if where.flow_run_id is not None and not partial:
+            partial = [("id BETWEEN ? AND ?", [*task_run_id_range(where.flow_run_id)])]
+        yield _all_of(common + state + partial)
+
+
+def recent_named(name: str) -> Condition:
+    """Return the condition on task runs of a name among the newest, which are few enough to look through.
+
+    An index by name would be the dearest part of recording a task run, and names of task runs repeat in every flow run.
+    """
+    newest = f"(SELECT id FROM task_run ORDER BY id DESC LIMIT {NAMES_SEARCHED})"
+    return f"id >= (SELECT min(id) FROM {newest}) AND name = ?", [name]
 
 
 def merged(

@@ -64,9 +64,6 @@ CREATE TABLE task_run (
     details TEXT NOT NULL
 ) WITHOUT ROWID;
 
-CREATE INDEX task_run_by_flow_run ON task_run (flow_run_id, id);
-CREATE INDEX task_run_by_name ON task_run (name, id);
-CREATE INDEX task_run_by_task ON task_run (task_name, id);
 CREATE INDEX task_run_by_state ON task_run (state_type, id) WHERE state_type <> 'COMPLETED';
 CREATE INDEX task_run_by_state_name ON task_run (state_name, id) WHERE state_name <> 'Completed';
 CREATE INDEX task_run_by_flow_run_and_state ON task_run (flow_run_id, state_type, id) WHERE state_type <> 'COMPLETED';

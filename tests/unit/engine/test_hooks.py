@@ -1,0 +1,241 @@
+"""Hooks: when they run, with what, and that their failures change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from caudal import flow, task
+from caudal.states import Cancelled, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Record
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+Seen = list[tuple[str, str, str]]
+
+
+def noting(seen: Seen, label: str) -> Callable[..., None]:
+    """Return a hook that notes its label, the run's task or flow, and the state."""
+
+    def hook(decorated: Any, run: Any, state: Any) -> None:
+        assert run.state_name == state.name
+        assert run.name
+        seen.append((label, decorated.name, state.name))
+
+    return hook
+
+
+def all_moments(seen: Seen, moments: str) -> dict[str, Any]:
+    """Return decorator options with a noting hook at each moment."""
+    return {f"on_{moment}": [noting(seen, moment)] for moment in moments.split()}
+
+
+def test_task_hooks_run_in_order() -> None:
+    """Running at each attempt, failure once at the end, with the state of the time."""
+    seen: Seen = []
+
+    @task(retries=1, **all_moments(seen, "running completion failure"))
+    def work(name: str) -> None:
+        raise ValueError(name)
+
+    flow(lambda: work("x"), name="around")(return_state=True)
+    assert seen == [
+        ("running", "work", "Running"),
+        ("running", "work", "Retrying"),
+        ("failure", "work", "Failed"),
+    ]
+
+
+def test_completion_hooks_see_the_result() -> None:
+    """A hook of a completed run gets the state with its result."""
+    seen: list[Any] = []
+
+    @task(on_completion=[lambda _task, _run, state: seen.append(state.result())])
+    def work() -> int:
+        return 5
+
+    flow(lambda: [work(), work.submit().result()], name="around")()
+    assert seen == [5, 5]
+
+
+def test_failure_hooks_see_the_exception() -> None:
+    """A hook of a failed run can get the exception."""
+    seen: list[Any] = []
+
+    @task(on_failure=[lambda *hook: seen.append(hook[2].result(raise_on_failure=False))])
+    def work() -> None:
+        raise ValueError("no")
+
+    work(return_state=True)
+    assert isinstance(seen[0], ValueError)
+
+
+def test_decorator_forms_add_hooks() -> None:
+    """`@task.on_completion` and its like add to what the decorator was given, in order."""
+    seen: Seen = []
+    work = task(name="work", on_completion=[noting(seen, "first")])(lambda: 1)
+    work.on_completion(noting(seen, "second"))
+    work.on_running(noting(seen, "running"))
+    work()
+    assert [label for label, *_ in seen] == ["running", "first", "second"]
+
+
+def test_a_failing_hook_is_logged_and_changes_nothing(record: Record) -> None:
+    """The run keeps its state, the other hooks run, and the log says which hook failed."""
+    seen: Seen = []
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError
+
+    @task(on_running=[broken], on_completion=[broken, noting(seen, "after")])
+    def work() -> int:
+        return 1
+
+    @flow(on_completion=[broken], on_running=[broken])
+    def around() -> int:
+        return work()
+
+    assert around() == 1
+    assert seen == [("after", "work", "Completed")]
+    assert record.flow().state_name == "Completed"
+    assert sum("hook 'broken' failed" in line for line in record.logs()) == 4
+
+
+def test_hooks_may_be_coroutine_functions() -> None:
+    """Async hooks are awaited in sync and async runs."""
+    seen: list[str] = []
+
+    async def hook(_decorated: Any, run: Any, _state: Any) -> None:
+        await asyncio.sleep(0)
+        seen.append(run.name.split("-")[0])
+
+    work = task(name="work", on_completion=[hook])(lambda: 1)
+
+    @task(name="awork", on_completion=[hook])
+    async def awork() -> int:
+        return 1
+
+    @flow(flow_run_name="around", on_completion=[hook])
+    async def around() -> None:
+        work()
+        await awork()
+
+    flow(lambda: work(), name="sync")()
+    asyncio.run(around())
+    assert seen == ["work", "work", "awork", "around"]
+
+
+def test_flow_hooks_run_at_their_moments() -> None:
+    """Each end of a flow has its hook; running comes first, and again at a retry."""
+    seen: Seen = []
+    given = all_moments(seen, "running completion failure cancellation crashed")
+
+    @flow(**given)
+    def works() -> None: ...
+
+    @flow(retries=1, **given)
+    def fails() -> None:
+        raise ValueError
+
+    @flow(**given)
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    @flow(**given)
+    def exits() -> None:
+        raise SystemExit(3)
+
+    @flow(**given)
+    def cancels() -> Any:
+        return Cancelled()
+
+    works()
+    fails(return_state=True)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with pytest.raises(SystemExit):
+        exits()
+    cancels(return_state=True)
+    ends = [entry for entry in seen if entry[0] != "running"]
+    assert ends == [
+        ("completion", "works", "Completed"),
+        ("failure", "fails", "Failed"),
+        ("cancellation", "interrupted", "Cancelled"),
+        ("crashed", "exits", "Crashed"),
+        ("cancellation", "cancels", "Cancelled"),
+    ]
+    assert [name for label, name, _ in seen if label == "running"] == [
+        "works", "fails", "fails", "interrupted", "exits", "cancels",
+    ]  # fmt: skip
+
+
+def test_flow_hooks_run_when_the_end_is_durable(record: Record) -> None:
+    """A completion hook finds the run's end in the ledger."""
+    seen: list[str] = []
+
+    def hook(_flow: Any, run: Any, _state: Any) -> None:
+        seen.append(record.client.read_flow_run(run.id).state_name)
+
+    flow(on_completion=[hook], name="around")(lambda: 1)()
+    assert seen == ["Completed"]
+
+
+def test_flow_hooks_get_the_flow_run() -> None:
+    """The hook's flow run has id, name, parameters and tags."""
+    seen: list[Any] = []
+
+    @flow(on_completion=[lambda _flow, run, _state: seen.append(run)])
+    def around(number: int) -> None: ...
+
+    around("5")
+    run = seen[0]
+    assert (run.flow_name, run.parameters, run.run_count) == ("around", {"number": 5}, 1)
+
+
+def test_a_hook_of_a_task_that_returns_a_failed_state_is_the_failure_hook() -> None:
+    """The state decides which hooks run."""
+    seen: Seen = []
+
+    @task(**all_moments(seen, "completion failure"))
+    def work() -> Any:
+        return Failed(message="no")
+
+    work(return_state=True)
+    assert seen == [("failure", "work", "Failed")]
+
+
+def test_hooks_of_a_not_ready_task_do_not_run() -> None:
+    """A task that did not start has neither failed nor completed."""
+    seen: Seen = []
+
+    @task
+    def fails() -> None:
+        raise ValueError
+
+    @task(**all_moments(seen, "running completion failure"))
+    def work(_: Any) -> None: ...
+
+    flow(lambda: work.submit(fails.submit()).wait(), name="around")()
+    assert seen == []
+
+
+def test_hooks_run_for_results_from_the_cache() -> None:
+    """A run that ends Cached has completed."""
+    seen: Seen = []
+
+    @task(persist_result=True, **all_moments(seen, "running completion"))
+    def work() -> int:
+        return 1
+
+    flow(lambda: (work(), work()), name="around")()
+    assert [entry[::2] for entry in seen] == [
+        ("running", "Running"),
+        ("completion", "Completed"),
+        ("completion", "Cached"),
+    ]
