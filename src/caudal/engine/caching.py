@@ -111,6 +111,7 @@ class Keeping:
         stored = run.scope.parts.results.write(
             value,
             self._key or format_id(run.id),
+            scope=run.scope,
             serializer=serializer,
             expiration=spec.cache_expiration,
         )
@@ -160,17 +161,18 @@ class Keeping:
         spec, scope = run.spec, run.scope
         if scope.parts.settings.tasks_disable_caching:
             return None
+        context = CacheContext(run)
         policy = DEFAULT if spec.cache_policy is None else spec.cache_policy
         try:
-            parts = policy.parts(CacheContext(run), self._inputs(), scope.parameters)
-            key = policy.key_of(parts)
+            if spec.storage_key and spec.cache_policy is None:
+                key = _named_key(spec.storage_key, context)
+                parts = {"result_storage_key": key}
+            else:
+                parts = policy.parts(context, self._inputs(), scope.parameters)
+                key = policy.key_of(parts)
         except Exception as error:  # noqa: BLE001 - keys may come from the user's function
             task_logger(run).warning("the result cannot be cached: %s", error)
             return None
-        if key is None and spec.storage_key:
-            key = spec.storage_key.format(
-                parameters=self._inputs(), flow_run=scope, task_run=run
-            )
         if key is not None:
             run.know(cache_key=key, cache_parts=parts)
         return key
@@ -188,3 +190,12 @@ class Keeping:
     def _inputs(self) -> dict[str, Any]:
         run = self._run
         return run.spec.bind(run.args, run.kwargs)
+
+
+def _named_key(template: str, context: CacheContext) -> str:
+    """Return the key that a ``result_storage_key`` stands for."""
+    return template.format(
+        parameters=context.parameters,
+        flow_run=context.flow_run,
+        task_run=context.task_run,
+    )

@@ -33,6 +33,9 @@ class Submitted(Protocol):
     done: bool
     #: Inputs that are not there yet.
     unmet: int
+    #: Whether the run executes on the event loop. One that code on the loop submits does not: that code may block the loop
+    #: to wait for it.
+    on_loop: bool
     #: Where the run gives its place away while its code waits for others; None when it holds none.
     place: Place | None
 
@@ -77,6 +80,11 @@ class Dispatcher:
 
     def submit(self, run: Submitted, upstream: list[InputRun]) -> None:
         """Start a run when the runs it takes results from are done."""
+        run.on_loop = (
+            run.spec.is_async
+            and not self._runner.is_remote
+            and not self._parts.is_loop_thread()
+        )
         with self._lock:
             self._open += 1
         waiting = upstream and [other for other in upstream if not other.done]
@@ -144,7 +152,7 @@ class Dispatcher:
         self._hand_over(run)
 
     def _hand_over(self, run: Submitted) -> None:
-        if run.spec.is_async and not self._runner.is_remote:
+        if run.on_loop:
             context = run.context or copy_context()
             self._coroutines[run] = self._parts.loop.start(
                 self._drive_async(run), context

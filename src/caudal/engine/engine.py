@@ -87,6 +87,10 @@ class Engine:
                     self._loop = LoopThread()
         return self._loop
 
+    def is_loop_thread(self) -> bool:
+        """Say whether this is the thread of the event loop for submitted coroutine functions."""
+        return self._loop is not None and self._loop.is_current()
+
     def register(self, flow_run_id: bytes, on_lost: Callable[[str], None]) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on."""
         self._on_lost[flow_run_id] = on_lost

@@ -173,7 +173,9 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
 
 def _store(scope: FlowScope, value: Any, key: str) -> Any:
     assert scope.spec is not None, "only flows have results"
-    return scope.parts.results.write(value, key, serializer=scope.spec.serializer)
+    return scope.parts.results.write(
+        value, key, scope=scope, serializer=scope.spec.serializer
+    )
 
 
 def _log_end(scope: FlowScope, state: State[Any]) -> None:

@@ -63,6 +63,7 @@ class LiveTask:
         "kwargs",
         "message",
         "name",
+        "on_loop",
         "parent",
         "path",
         "pending",
@@ -110,6 +111,7 @@ class LiveTask:
         self.context: Context | None = None
         self.program: Generator[Command, Any, Any] | None = None
         self.unmet = 0
+        self.on_loop = False
         #: What the run holds while it executes on a thread of the pool.
         self.place: Place | None = None
         #: Task runs whose results came in as arguments.

@@ -77,7 +77,7 @@ class LedgerHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Put a record into the journal; one outside of runs is left to the console."""
         run: Run | None = getattr(record, "caudal_run", None) or current.get()
-        if run is None or run.scope.id is None:
+        if run is None or run.id is None:
             return
         try:
             message = record.getMessage()

@@ -44,6 +44,10 @@ class LoopThread:
         self._loop.call_soon_threadsafe(begin)
         return cancel
 
+    def is_current(self) -> bool:
+        """Say whether this is the loop's thread."""
+        return threading.get_ident() == self._thread.ident
+
     def close(self) -> None:
         """Stop the loop and wait for its thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from caudal.engine.results import Results
     from caudal.engine.timers import Timers
     from caudal.ledger.port import Ledger
+    from caudal.model.runs import Fence
     from caudal.model.states import State
     from caudal.runners.port import Runner
     from caudal.settings import Settings
@@ -66,6 +67,11 @@ class Scope(Run, Protocol):
     @property
     def journal(self) -> Journal:
         """Where they are recorded."""
+        ...
+
+    @property
+    def fence(self) -> Fence:
+        """Proof that this process owns the flow run."""
         ...
 
     @property
@@ -126,6 +132,10 @@ class Parts(Protocol):
     @property
     def loop(self) -> LoopThread:
         """The event loop for submitted coroutine functions, started on first use."""
+        ...
+
+    def is_loop_thread(self) -> bool:
+        """Say whether this is the thread of that event loop."""
         ...
 
     def register(self, flow_run_id: bytes, on_lost: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from caudal.storage.serializers import resolve_serializer
 
 if TYPE_CHECKING:
     from caudal.engine.journal import Journal
+    from caudal.engine.parts import Scope
     from caudal.ledger.port import Batch, Ledger
     from caudal.model.results import StoredResult
     from caudal.storage.port import BlobStore
@@ -48,6 +49,7 @@ class Results:
         value: Any,
         key: str,
         *,
+        scope: Scope | None = None,
         serializer: Any = None,
         expiration: float | None = None,
     ) -> StoredResult:
@@ -56,6 +58,7 @@ class Results:
         Args:
             value: The value.
             key: Where to find it again.
+            scope: The flow run that it belongs to; a process that lost the flow run replaces no result.
             serializer: Name or instance; None is the default.
             expiration: Seconds for which it may be used; None is for ever.
 
@@ -75,7 +78,7 @@ class Results:
         )
         with self._lock:
             self._underway[key] = stored
-        self._journal.put(_ResultItem(self, stored))
+        self._journal.put(_ResultItem(self, stored, scope))
         return stored
 
     def find(self, key: str) -> StoredResult | None:
@@ -132,14 +135,20 @@ class StoredValue:
 class _ResultItem:
     """A result's record on its way into the ledger."""
 
-    __slots__ = ("_results", "_stored")
+    __slots__ = ("_results", "_scope", "_stored")
 
-    def __init__(self, results: Results, stored: StoredResult) -> None:
-        self._results, self._stored = results, stored
+    def __init__(
+        self, results: Results, stored: StoredResult, scope: Scope | None
+    ) -> None:
+        self._results, self._stored, self._scope = results, stored, scope
 
     def collect(self, batch: Batch) -> None:
         """Add the record to a batch."""
         batch.results.append(self._stored)
+        scope = self._scope
+        if scope is not None and scope.id is not None:
+            batch.result_owners[self._stored.key] = scope.id
+            batch.fences[scope.id] = scope.fence
         batch.after.append(self._written)
 
     def _written(self) -> None:

@@ -65,7 +65,7 @@ class MemoryLedger:
             self._task_runs |= made.task_rows
             self._logs += made.logs
             self._checks += made.checks
-            self._results |= {result.key: result for result in batch.results}
+            self._results |= {result.key: result for result in made.results}
             return Receipt(len(self._events), made.refused)
 
     def renew(self, lease: Lease) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from caudal.ledger.port import Batch, CheckWrite
+    from caudal.model.results import StoredResult
     from caudal.model.runs import FlowRunRow, LogRow
 
 #: Why all that a batch holds for a flow run is refused.
@@ -52,6 +53,7 @@ class Plan:
         "flow_rows",
         "logs",
         "refused",
+        "results",
         "task_rows",
     )
 
@@ -63,6 +65,7 @@ class Plan:
         #: Numbers to add to the stored row of flow runs that are not in ``flow_rows``.
         self.counts: dict[bytes, TaskCounts] = {}
         self.logs: list[LogRow] = []
+        self.results: list[StoredResult] = []
         #: Their events are the last ones, in the same order.
         self.checks: list[CheckWrite] = []
         #: Flow runs of which something was refused, and why.
@@ -113,7 +116,7 @@ def plan(
         events.append((at, "task_run", flow_run_id, task_run_id, encode(change)))
     made.refused = blocked | made.refused
     _plan_counts(made, _count(task_rows.values(), first_rows.values()))
-    _plan_checks_and_logs(made, batch, blocked)
+    _plan_the_rest(made, batch, blocked)
     return made
 
 
@@ -177,9 +180,14 @@ def _plan_counts(made: Plan, counts: dict[bytes, TaskCounts]) -> None:
             made.flow_rows[flow_run_id] = add_counts(row, change)
 
 
-def _plan_checks_and_logs(made: Plan, batch: Batch, blocked: dict[bytes, str]) -> None:
-    made.logs, made.checks = batch.logs, batch.checks
+def _plan_the_rest(made: Plan, batch: Batch, blocked: dict[bytes, str]) -> None:
+    """Add results, logs and checks, those of refused flow runs left out."""
+    made.logs, made.checks, made.results = batch.logs, batch.checks, batch.results
     if blocked:
+        owners = batch.result_owners
+        made.results = [
+            each for each in batch.results if owners.get(each.key) not in blocked
+        ]
         made.logs = [log for log in batch.logs if log.flow_run_id not in blocked]
         made.checks = [each for each in batch.checks if each.flow_run_id not in blocked]
     for at, result, flow_run_id, task_run_id in made.checks:

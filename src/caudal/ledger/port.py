@@ -58,7 +58,15 @@ class CheckWrite(NamedTuple):
 class Batch:
     """What one transaction writes, in order."""
 
-    __slots__ = ("after", "checks", "fences", "logs", "results", "writes")
+    __slots__ = (
+        "after",
+        "checks",
+        "fences",
+        "logs",
+        "result_owners",
+        "results",
+        "writes",
+    )
 
     def __init__(self) -> None:
         #: Changes of runs, in the order in which they happened; each becomes one event.
@@ -67,6 +75,8 @@ class Batch:
         #: by the owner and attempt of its creating change. A flow run without an entry is written unfenced (its state guard still holds).
         self.fences: dict[bytes, Fence] = {}
         self.results: list[StoredResult] = []
+        #: By key, the flow run that a result belongs to: it is refused together with the flow run's changes.
+        self.result_owners: dict[str, bytes] = {}
         self.logs: list[LogRow] = []
         self.checks: list[CheckWrite] = []
         #: Functions that the journal calls once the batch is committed; ledgers leave them alone.

@@ -263,7 +263,7 @@ class SqliteLedger:
         )
         counts = [(run_id, *numbers) for run_id, numbers in made.counts.items()]
         bulk["add_counts"].run(cursor, counts)
-        bulk["put_results"].run(cursor, [result_values(row) for row in batch.results])
+        bulk["put_results"].run(cursor, [result_values(row) for row in made.results])
         bulk["add_logs"].run(cursor, [log_values(row) for row in made.logs])
         return made, self._write_events(cursor, made)
 
