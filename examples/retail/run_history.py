@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caudal import get_client
-from caudal.engine.context import require_run
-from caudal.model.ids import format_id
+from caudal import get_client, runtime
 
 if TYPE_CHECKING:
     from caudal.model.views import TaskRun
@@ -23,7 +21,7 @@ def read_steps() -> list[dict[str, Any]]:
     to that.
     """
     client = get_client(sync_client=True)
-    here = client.read_flow_run(format_id(require_run("read_steps()").scope.id))
+    here = client.read_flow_run(runtime.flow_run.id)
     called = [
         run
         for run in client.read_flow_runs(limit=_PAGE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
@@ -81,7 +79,7 @@ class Task(Decorated[P, R, TaskSpec]):
         if given["cache_key_fn"] is not None:
             from caudal.model.cache import CacheKeyFnPolicy  # noqa: PLC0415 - 10 ms that only caching tasks need
 
-            policy = CacheKeyFnPolicy(given["cache_key_fn"])
+            policy = CacheKeyFnPolicy(cache_key_fn=given["cache_key_fn"])
         expiration = given["cache_expiration"]
         spec = TaskSpec(
             self.fn,
@@ -208,37 +206,15 @@ class Task(Decorated[P, R, TaskSpec]):
         return self._add_hook("rollback", fn)
 
     def __reduce__(self) -> Any:
-        return _load_task, (self.__module__, self.__qualname__, _by_value(self))
+        from caudal.travel import is_importable, load  # noqa: PLC0415 - only for tasks that travel
+
+        if is_importable(self, self.__module__, self.__qualname__):
+            return load, (self.__module__, self.__qualname__)
+        return _remake, (self.fn, self.options)
 
 
-def _by_value(task: Task[Any, Any]) -> tuple[Any, dict[str, Any]] | None:
-    """Return what makes a task again in another process, or None when it can be imported there."""
-    found: Any = sys.modules.get(task.__module__)
-    for part in task.__qualname__.split("."):
-        found = getattr(found, part, None)
-    if found is task and not _travels_by_value(task.__module__):
-        return None
-    return task.fn, task.options
-
-
-def _travels_by_value(module: str) -> bool:
-    """Say whether other processes cannot import a module: it is the script, or was registered as such."""
-    cloudpickle: Any = sys.modules.get("cloudpickle")
-    return module == "__main__" or (
-        cloudpickle is not None
-        and module in cloudpickle.list_registry_pickle_by_value()
-    )
-
-
-def _load_task(
-    module: str, qualname: str, value: tuple[Any, dict[str, Any]] | None
-) -> Any:
-    if value is not None:
-        return Task(value[0], **value[1])
-    found: Any = importlib.import_module(module)
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    return found
+def _remake(fn: Callable[..., Any], options: dict[str, Any]) -> Task[..., Any]:
+    return Task(fn, **options)
 
 
 def _persists(given: dict[str, Any]) -> bool | None:

@@ -181,7 +181,6 @@ def wait_for_leases(lab: Lab) -> None:
     lab.wait_until(have_expired, "leases expired")
 
 
-@pytest.mark.xfail(reason="stored results carry no fence", strict=True)
 def test_a_process_that_lost_its_lease_replaces_no_result(sound_lab: Lab) -> None:
     """A result that is on record stays as its owner stored it."""
     sleeper = start_held(
@@ -207,10 +206,6 @@ def stored_results(lab: Lab) -> dict[str, bytes | None]:
     return results
 
 
-@pytest.mark.xfail(
-    reason="a process learns that it lost a run from its first refused write",
-    strict=True,
-)
 def test_a_process_that_lost_its_lease_starts_nothing(sound_lab: Lab) -> None:
     """It may end what it was doing when it fell asleep, but no step runs in it that the new owner did."""
     sleeper = start_held(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from caudal.engine.pool import Pool
 from caudal.engine.results import Results
 from caudal.engine.timers import Timers
 from caudal.exceptions import LedgerError
+from caudal.ledger.plan import STALE_FENCE
 from caudal.model.runs import Fence
 
 if TYPE_CHECKING:
@@ -51,9 +53,11 @@ class Engine:
         self.owner = os.urandom(16)
         self.random = Random(os.urandom(8))  # noqa: S311 - jitter and names, no secrets
         self._leased = False
+        #: When this process has to make sure that its flow runs are still its own, in seconds since the epoch.
+        self.trusted_until = inf
         self.journal = Journal(
             ledger,
-            renew=self._renew,
+            renew=self.renew,
             on_refused=self._refused,
             flush_interval=settings.ledger_flush_interval_seconds,
             renew_seconds=settings.lease_seconds / 3,
@@ -128,12 +132,24 @@ class Engine:
     def _hold_lease(self) -> None:
         if not self._leased:
             self._leased = True
-            self._renew()
+            self.renew()
 
-    def _renew(self) -> None:
-        if self._leased:
-            expires_at = timestamp() + self.settings.lease_seconds
-            self.ledger.renew(own_lease(self.owner, expires_at))
+    def renew(self) -> None:
+        """Extend the lease; when it had run out, as in a process that slept, see which flow runs others own by now.
+
+        Raises:
+            LedgerError: The ledger cannot be reached.
+        """
+        if not self._leased:
+            return
+        now = timestamp()
+        self.ledger.renew(own_lease(self.owner, now + self.settings.lease_seconds))
+        if now > self.trusted_until:
+            for flow_run_id in tuple(self._on_lost):
+                row = self.ledger.flow_run(flow_run_id)
+                if row is not None and row.owner != self.owner:
+                    self._refused(flow_run_id, STALE_FENCE)
+        self.trusted_until = now + self.settings.lease_seconds
 
     def _refused(self, flow_run_id: bytes, reason: str) -> None:
         on_lost = self._on_lost.get(flow_run_id)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from caudal.engine.results import Results
     from caudal.engine.timers import Timers
     from caudal.ledger.port import Ledger
-    from caudal.model.runs import Fence
     from caudal.model.states import State
     from caudal.runners.port import Runner
     from caudal.settings import Settings
@@ -67,11 +66,6 @@ class Scope(Run, Protocol):
     @property
     def journal(self) -> Journal:
         """Where they are recorded."""
-        ...
-
-    @property
-    def fence(self) -> Fence:
-        """Proof that this process owns the flow run."""
         ...
 
     @property
@@ -128,6 +122,7 @@ class Parts(Protocol):
     results: Results
     pool: Pool
     timers: Timers
+    trusted_until: float
 
     @property
     def loop(self) -> LoopThread:
@@ -149,4 +144,12 @@ class Parts(Protocol):
 
     def forget(self, flow_run_id: bytes) -> None:
         """Learn that a flow run has ended here."""
+        ...
+
+    def renew(self) -> None:
+        """Extend the lease; after ``trusted_until`` nothing starts before that was done.
+
+        Raises:
+            LedgerError: The ledger cannot be reached.
+        """
         ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine import composition
 from caudal.engine.flow_scope import FlowScope
 from caudal.model.runs import Fence
+from caudal.model.specs import FlowSpec
 
 if TYPE_CHECKING:
     from caudal.engine.engine import Engine
@@ -30,6 +31,8 @@ class RemoteTask:
         self.name: str = about["name"]
         self.path: str = about["path"]
         self.run_count: int = about["run_count"]
+        self.args: tuple[Any, ...] = ()
+        self.kwargs: dict[str, Any] = {}
         self.counters: dict[str, count[int]] = {}
         #: A worker's tasks hold no place here; see ``engine.waiting``.
         self.place = self.parent = None
@@ -52,10 +55,19 @@ class RemoteTask:
         return next(self.counters.setdefault(key, count()))
 
 
+def _elsewhere() -> None:
+    """Stand for the flow's function, which runs in the parent process."""
+
+
 def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
+    spec = None
+    if about["flow_name"] is not None:
+        spec = FlowSpec(
+            _elsewhere, None, name=about["flow_name"], version=about["flow_version"], serializer=None
+        )  # fmt: skip
     scope = FlowScope(
         engine,
-        None,
+        spec,
         about["flow_run_id"],
         about["flow_run_name"],
         parameters=about["parameters"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.clock import timestamp
 from caudal.exceptions import MissingResult
@@ -12,10 +12,18 @@ from caudal.storage.serializers import resolve_serializer
 
 if TYPE_CHECKING:
     from caudal.engine.journal import Journal
-    from caudal.engine.parts import Scope
     from caudal.ledger.port import Batch, Ledger
     from caudal.model.results import StoredResult
+    from caudal.model.runs import Fence
     from caudal.storage.port import BlobStore
+
+
+class Owner(Protocol):
+    """A flow run that results belong to."""
+
+    id: bytes | None
+    #: Proof that this process owns it.
+    fence: Fence
 
 
 class Results:
@@ -49,7 +57,7 @@ class Results:
         value: Any,
         key: str,
         *,
-        scope: Scope | None = None,
+        scope: Owner | None = None,
         serializer: Any = None,
         expiration: float | None = None,
     ) -> StoredResult:
@@ -138,7 +146,7 @@ class _ResultItem:
     __slots__ = ("_results", "_scope", "_stored")
 
     def __init__(
-        self, results: Results, stored: StoredResult, scope: Scope | None
+        self, results: Results, stored: StoredResult, scope: Owner | None
     ) -> None:
         self._results, self._stored, self._scope = results, stored, scope
 

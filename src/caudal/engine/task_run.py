@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.commands import Call, Hook, Io, Sleep, Until
@@ -21,6 +22,7 @@ from caudal.engine.snapshots import task_view
 from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
     CrashedRun,
+    LedgerError,
     RunTimeoutError,
     SerializationError,
     StorageError,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from caudal.engine.caching import Keeping
     from caudal.engine.commands import Command
+    from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import InputRun
     from caudal.runners.port import Runner
 
@@ -114,6 +117,8 @@ def _attempts(
     spec, failures = run.spec, 0
     while True:
         run.move(_RUNNING, "Retrying" if failures else "Running")
+        if run.at > run.scope.parts.trusted_until:
+            yield Io(_make_sure, run.scope)
         if spec.hooks:
             yield from _hooks(run, "running")
         try:
@@ -133,6 +138,17 @@ def _attempts(
         failures += 1
         if not (yield from _prepare_retry(run, state, failures)):
             return
+
+
+def _make_sure(scope: FlowScope) -> None:
+    """Go on if the flow run is still this process's own, after the lease has run out.
+
+    Raises:
+        LeaseLostError: It is not.
+    """
+    with suppress(LedgerError):  # nobody can look now; what is not its own is refused
+        scope.parts.renew()
+    scope.check()
 
 
 def _derived_state(value: Any) -> Generator[Command, Any, State[Any]]:

@@ -185,6 +185,7 @@ def _encode_call(
         "flow_run_id": run.scope.id,
         "flow_run_name": run.scope.name,
         "flow_name": run.scope.spec.name if run.scope.spec else None,
+        "flow_version": run.scope.spec.version if run.scope.spec else None,
         "parameters": run.scope.parameters,
         "fence": tuple(run.scope.fence),
         "tags": run.scope.tags,

@@ -123,12 +123,17 @@ class BatchConformance:
         batch.logs += [LogRow(START, 20, "a", "left out", run.id)]
         batch.logs += [LogRow(START, 20, "a", "kept", other.id)]
         batch.checks += [sample_check(run), sample_check(other)]
+        batch.results += [sample_result(key) for key in ("left out", "kept", "free")]
+        batch.result_owners = {"left out": run.id, "kept": other.id}
         receipt = ledger.commit(batch)
         assert receipt.refused.keys() == {run.id}
         assert before == ledger.flow_run(run.id)
         assert not ledger.task_runs(RunFilter(flow_run_id=run.id))
         assert not ledger.checks(run.id)
         assert [log.message for _, log in ledger.logs()] == ["kept"]
+        assert ledger.result("left out") is None
+        assert ledger.result("kept") is not None
+        assert ledger.result("free") is not None
         assert len(ledger.checks(other.id)) == 1
         assert [row.id for row in ledger.task_runs(RunFilter())] == list(
             other.task_rows

@@ -79,6 +79,7 @@ def _call(
         pickle.loads(about["parameters"]) if about["parameters"] else {}
     )
     run = RemoteTask(task.spec, about)
+    run.args, run.kwargs = args, kwargs
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
     try:
         if task.spec.is_async:

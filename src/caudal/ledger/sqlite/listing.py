@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Task runs, from the newest, among which one is found by its name.
 NAMES_SEARCHED = 20_000
+_AMONG_NEWEST = f"""
+    id >= (SELECT min(id) FROM (SELECT id FROM task_run ORDER BY id DESC LIMIT {NAMES_SEARCHED})) AND name = ?
+"""  # noqa: S608 - a number of our own
 
 #: A condition and the values of its parameters.
 Condition = tuple[str, list[Any]]
@@ -59,8 +62,7 @@ def recent_named(name: str) -> Condition:
 
     An index by name would be the dearest part of recording a task run, and names of task runs repeat in every flow run.
     """
-    newest = f"(SELECT id FROM task_run ORDER BY id DESC LIMIT {NAMES_SEARCHED})"
-    return f"id >= (SELECT min(id) FROM {newest}) AND name = ?", [name]
+    return _AMONG_NEWEST, [name]
 
 
 def merged(
