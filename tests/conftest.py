@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import settings
-from caudal.app import make_engine
+from caudal.app import make_engine, open_ledger
 from caudal.client import get_client
 from caudal.engine.composition import close_engine, current_engine, use_engine
 from caudal.ledger.encoding import decode_flow_change, decode_task_change
@@ -49,9 +49,10 @@ def engine(home: Path) -> Iterator[Engine]:  # noqa: ARG001 - it has to be there
     close_engine()
     engine = current_engine()
     yield engine
-    engine.journal.barrier().wait()
-    audit(engine.ledger)
     close_engine()
+    ledger = open_ledger(engine.settings)
+    audit(ledger)
+    ledger.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import click
 from click.exceptions import NoSuchCommand
 
 from caudal import __version__
-from caudal.cli.status import BROKEN_PIPE, FAILED, INTERRUPTED, WRONG_USAGE
+from caudal.cli.status import FAILED, INTERRUPTED, WRONG_USAGE
 from caudal.engine.composition import close_engine
 from caudal.exceptions import (
     AmbiguousNameError,
@@ -72,7 +72,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = BROKEN_PIPE
+        status = FAILED  # as click does when it meets this earlier
     sys.exit(status)
 
 

@@ -10,5 +10,3 @@ WRONG_USAGE = 2
 SIGNAL_BASE = 128
 #: Ctrl-C.
 INTERRUPTED = SIGNAL_BASE + 2
-#: Whoever read the output has seen enough.
-BROKEN_PIPE = SIGNAL_BASE + 13

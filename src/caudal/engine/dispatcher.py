@@ -33,9 +33,11 @@ class Submitted(Protocol):
     done: bool
     #: Inputs that are not there yet.
     unmet: int
-    #: Whether the run executes on the event loop. One that code on the loop submits does not: that code may block the loop
-    #: to wait for it.
+    #: Whether the run executes on the event loop. One that code on the loop submits, at any depth, does not: that code may
+    #: block the loop to wait for it.
     on_loop: bool
+    #: The run whose code made the call.
+    parent: Any
     #: Where the run gives its place away while its code waits for others; None when it holds none.
     place: Place | None
 
@@ -84,6 +86,7 @@ class Dispatcher:
             run.spec.is_async
             and not self._runner.is_remote
             and not self._parts.is_loop_thread()
+            and not _is_below_loop(run)
         )
         with self._lock:
             self._open += 1
@@ -249,6 +252,16 @@ class _Job:
 
     def __call__(self) -> None:
         self.dispatcher.drive(self.run)
+
+
+def _is_below_loop(run: Submitted) -> bool:
+    """Say whether code on the event loop made the call, or made the call that led to it."""
+    above: Any = run.parent
+    while above is not None:
+        if getattr(above, "on_loop", False):
+            return True
+        above = above.parent
+    return False
 
 
 def _crash(run: Submitted, error: BaseException) -> None:

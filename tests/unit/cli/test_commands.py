@@ -494,7 +494,7 @@ def test_an_interrupt_is_no_failure(
     monkeypatch.setattr(click.Group, "invoke", interrupt)
 
     assert command_line.run_command(["version"]) == 130
-    assert capsys.readouterr().err == "Interrupted.\n"
+    assert capsys.readouterr().err == "\nInterrupted.\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["version"], ["flow-run", "--help"]])

@@ -205,3 +205,25 @@ def count_stages(stages: Iterable[Stage]) -> dict[Stage, int]:
     for stage in stages:
         counted[stage] = counted.get(stage, 0) + 1
     return counted
+
+
+def test_a_group_lasts_from_its_first_start_to_its_last_end() -> None:
+    """The order in which runs are heard of does not matter."""
+    progress = Progress()
+    waiting = FlowRunRow(b"1", "a", "child", "PENDING", "Pending", 1.0, 0.0)
+    late = FlowRunRow(b"2", "a", "child", "COMPLETED", "Completed", 9.0, 0.0, 5.0, 9.0)
+    early = FlowRunRow(b"3", "a", "child", "COMPLETED", "Completed", 3.0, 0.0, 1.0, 3.0)
+
+    progress.count_children([waiting, late, early])
+
+    child = progress.children["child"]
+    assert (child.started_at, child.ended_at, child.seconds) == (1.0, 9.0, 6.0)
+
+
+def test_an_event_may_tell_of_an_attempt_alone() -> None:
+    """Facts about the flow run that are no move leave its state as it is."""
+    progress = Progress()
+
+    progress.change_flow_run(FlowRunChange(attempt=2))
+
+    assert (progress.state_name, progress.history) == ("Pending", [])

@@ -1,0 +1,148 @@
+"""Every error that caudal raises, under one root.
+
+    CaudalError
+    +-- ConfigurationError          something is set up in a way that cannot be used
+    |   +-- SettingError, UnknownSettingError, SettingsFileError
+    |   +-- UnknownSerializerError
+    +-- ParameterError              a flow or task was called with arguments it does not accept
+    |   +-- ParameterBindError          missing, surplus or unknown arguments
+    |   +-- ParameterTypeError          a value that does not fit its type hint
+    +-- ReservedArgumentError       a parameter has a name that calls use themselves
+    +-- MappingError                arguments that cannot be mapped over
+    |   +-- MappingLengthMismatch, MappingMissingIterable
+    +-- MissingContextError         a call that only works inside a run
+    +-- ScriptError                 a flow file that cannot be loaded
+    |   +-- MissingFlowError            no such flow in the file
+    |   +-- UnspecifiedFlowError        several flows in the file and none was named
+    +-- RunError                    the outcome of a run, raised where its result is asked for
+    |   +-- FailedRun, RemoteError      the run failed; an error of another process, as text
+    |   +-- CrashedRun, WorkerCrashedError
+    |   +-- CancelledRun, PausedRun
+    |   +-- UnfinishedRun, UpstreamTaskError
+    |   +-- RunTimeoutError, TaskRunTimeoutError, FlowRunTimeoutError
+    |   +-- MissingResult               the run completed but its result was not kept
+    |   +-- LeaseLostError              another process took the run over
+    |   +-- FlowRunNotResumableError    the run cannot be taken up again
+    +-- ObjectNotFound              nothing is recorded under an id or name
+    +-- AmbiguousNameError          a short id or a name fits several runs
+    +-- LedgerError                 the durable record cannot be read or written
+    |   +-- LedgerBusyError, LedgerCorruptError, LedgerVersionError
+    +-- StorageError                a stored value cannot be read or written
+    |   +-- ResultLostError, ResultCorruptedError
+    +-- SerializationError, DeserializationError
+    +-- HashError                   a value has no stable hash
+    +-- CheckFailedError            data checks failed
+
+Fields are passed to ``super().__init__`` and the sentence is built in ``__str__``, so that an error
+keeps its fields and its text when it travels to another process by pickle.
+"""
+
+from __future__ import annotations
+
+from caudal.exceptions.calls import (
+    MappingError,
+    MappingLengthMismatch,
+    MappingMissingIterable,
+    MissingContextError,
+    MissingFlowError,
+    ParameterBindError,
+    ParameterError,
+    ParameterTypeError,
+    ReservedArgumentError,
+    ScriptError,
+    UnspecifiedFlowError,
+)
+from caudal.exceptions.records import (
+    AmbiguousNameError,
+    LedgerBusyError,
+    LedgerCorruptError,
+    LedgerError,
+    LedgerVersionError,
+    ObjectNotFound,
+)
+from caudal.exceptions.root import (
+    CaudalError,
+    ConfigurationError,
+)
+from caudal.exceptions.runs import (
+    CancelledRun,
+    CrashedRun,
+    DeadlineReached,
+    FailedRun,
+    FlowRunNotResumableError,
+    FlowRunTimeoutError,
+    LeaseLostError,
+    MissingResult,
+    PausedRun,
+    RemoteError,
+    RunError,
+    RunTimeoutError,
+    TaskRunTimeoutError,
+    UnfinishedRun,
+    UpstreamTaskError,
+    WorkerCrashedError,
+)
+from caudal.exceptions.settings import (
+    SettingError,
+    SettingsFileError,
+    UnknownSettingError,
+)
+from caudal.exceptions.values import (
+    CheckFailedError,
+    DeserializationError,
+    HashError,
+    ResultCorruptedError,
+    ResultLostError,
+    SerializationError,
+    StorageError,
+    UnknownSerializerError,
+)
+
+__all__ = [
+    "AmbiguousNameError",
+    "CancelledRun",
+    "CaudalError",
+    "CheckFailedError",
+    "ConfigurationError",
+    "CrashedRun",
+    "DeadlineReached",
+    "DeserializationError",
+    "FailedRun",
+    "FlowRunNotResumableError",
+    "FlowRunTimeoutError",
+    "HashError",
+    "LeaseLostError",
+    "LedgerBusyError",
+    "LedgerCorruptError",
+    "LedgerError",
+    "LedgerVersionError",
+    "MappingError",
+    "MappingLengthMismatch",
+    "MappingMissingIterable",
+    "MissingContextError",
+    "MissingFlowError",
+    "MissingResult",
+    "ObjectNotFound",
+    "ParameterBindError",
+    "ParameterError",
+    "ParameterTypeError",
+    "PausedRun",
+    "RemoteError",
+    "ReservedArgumentError",
+    "ResultCorruptedError",
+    "ResultLostError",
+    "RunError",
+    "RunTimeoutError",
+    "ScriptError",
+    "SerializationError",
+    "SettingError",
+    "SettingsFileError",
+    "StorageError",
+    "TaskRunTimeoutError",
+    "UnfinishedRun",
+    "UnknownSerializerError",
+    "UnknownSettingError",
+    "UnspecifiedFlowError",
+    "UpstreamTaskError",
+    "WorkerCrashedError",
+]

@@ -1,0 +1,72 @@
+"""The ledger, and what is not in it."""
+
+from __future__ import annotations
+
+from caudal.exceptions.root import CaudalError
+
+
+class ObjectNotFound(CaudalError):
+    """Nothing is recorded under the id or name that was given.
+
+    Args:
+        kind: What was looked for: flow run, task run, result.
+        name: The id or name given.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind, self.name = kind, name
+
+    def __str__(self) -> str:
+        command = {
+            "flow run": "caudal flow-run ls",
+            "task run": "caudal task-run ls",
+        }.get(self.kind)
+        hint = f" `{command}` lists what is there." if command else ""
+        return f"there is no {self.kind} {self.name!r}.{hint}"
+
+
+class AmbiguousNameError(CaudalError):
+    """A short id or a name fits more than one run.
+
+    Args:
+        kind: What was looked for.
+        name: The id or name given.
+        matches: Ids that fit.
+    """
+
+    def __init__(self, kind: str, name: str, matches: tuple[str, ...]) -> None:
+        super().__init__(kind, name, matches)
+        self.kind, self.name, self.matches = kind, name, matches
+
+    def __str__(self) -> str:
+        return f"{self.name!r} fits more than one {self.kind}: {', '.join(self.matches)}. Give the whole id."
+
+
+class LedgerError(CaudalError):
+    """The durable record of runs cannot be opened, read or written.
+
+    Args:
+        path: The ledger.
+        reason: What happened.
+        advice: What to do.
+    """
+
+    def __init__(self, path: str, reason: str, advice: str) -> None:
+        super().__init__(path, reason, advice)
+        self.path, self.reason, self.advice = path, reason, advice
+
+    def __str__(self) -> str:
+        return f"the ledger {self.path!r} cannot be used: {self.reason}. {self.advice}"
+
+
+class LedgerBusyError(LedgerError):
+    """The ledger stayed locked by other processes for longer than the busy timeout."""
+
+
+class LedgerCorruptError(LedgerError):
+    """The ledger file is damaged or is no caudal ledger."""
+
+
+class LedgerVersionError(LedgerError):
+    """The ledger was written by a newer caudal."""

@@ -1,0 +1,168 @@
+"""Outcomes of runs."""
+
+from __future__ import annotations
+
+from caudal.exceptions.root import CaudalError
+
+
+class RunError(CaudalError):
+    """The outcome of a run, raised where its result is asked for."""
+
+
+class FailedRun(RunError):
+    """A run failed and its exception could not be kept as an object; the text says what it was."""
+
+
+class CrashedRun(RunError):
+    """A run was ended by something other than its own code: a signal, a dead process, an exit."""
+
+
+class CancelledRun(RunError):
+    """A run was cancelled before it finished."""
+
+
+class PausedRun(RunError):
+    """A run is paused, so it has no result yet."""
+
+
+class UnfinishedRun(RunError):
+    """A run has not finished, so it has no result yet."""
+
+
+class UpstreamTaskError(UnfinishedRun):
+    """A task did not start because one of its inputs did not complete.
+
+    Args:
+        upstream: Name of the task run that did not complete.
+        state: The state it is in.
+    """
+
+    def __init__(self, upstream: str, state: str) -> None:
+        super().__init__(upstream, state)
+        self.upstream, self.state = upstream, state
+
+    def __str__(self) -> str:
+        return (
+            f"upstream task run {self.upstream!r} did not complete (it is {self.state}), so this task was not started. "
+            "Fix the upstream task, or wrap the input in allow_failure(...)."
+        )
+
+
+class MissingResult(RunError):
+    """A run completed but its result was not kept.
+
+    Args:
+        what: The run or key whose result was asked for.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"the result of {self.what} was not kept, so it cannot be read after its process ended. "
+            "Set persist_result=True on the flow or task (or CAUDAL_RESULTS_PERSIST_BY_DEFAULT=true) and run it again."
+        )
+
+
+class LeaseLostError(RunError):
+    """Another process took over this flow run, so this process may not go on with it.
+
+    Args:
+        flow_run: Name of the flow run.
+    """
+
+    def __init__(self, flow_run: str) -> None:
+        super().__init__(flow_run)
+        self.flow_run = flow_run
+
+    def __str__(self) -> str:
+        return (
+            f"flow run {self.flow_run!r} was taken over by another process or closed from outside; this process stopped "
+            "writing to it. See `caudal flow-run inspect` for who owns it now."
+        )
+
+
+class FlowRunNotResumableError(RunError):
+    """A flow run cannot be resumed in the state it is in.
+
+    Args:
+        flow_run: Name of the flow run.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, flow_run: str, reason: str) -> None:
+        super().__init__(flow_run, reason)
+        self.flow_run, self.reason = flow_run, reason
+
+    def __str__(self) -> str:
+        return f"flow run {self.flow_run!r} cannot be resumed: {self.reason}"
+
+
+class RunTimeoutError(RunError, TimeoutError):
+    """An attempt took longer than its ``timeout_seconds``.
+
+    Args:
+        seconds: How long it was allowed to take.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"exceeded the timeout of {self.seconds:g} second(s)"
+
+
+class TaskRunTimeoutError(RunTimeoutError):
+    """A task run failed because its last attempt took longer than its ``timeout_seconds``."""
+
+
+class FlowRunTimeoutError(RunTimeoutError):
+    """A flow run failed because its last attempt took longer than its ``timeout_seconds``."""
+
+
+class DeadlineReached(BaseException):
+    """Raised in the user's code at a deadline; not an ``Exception``, so that code that catches everything does not go on.
+
+    Args:
+        deadline: Which one, for whoever set it.
+    """
+
+    def __init__(self, deadline: object = None) -> None:
+        super().__init__(deadline)
+        self.deadline = deadline
+
+
+class WorkerCrashedError(CrashedRun):
+    """The process that executed a task died before it could answer.
+
+    Args:
+        task: The task run.
+        reason: How it ended: a signal or an exit code.
+    """
+
+    def __init__(self, task: str, reason: str) -> None:
+        super().__init__(task, reason)
+        self.task, self.reason = task, reason
+
+    def __str__(self) -> str:
+        return f"the worker process of task run {self.task!r} died: {self.reason}."
+
+
+class RemoteError(FailedRun):
+    """An exception from another process that cannot be sent as an object; its text is kept.
+
+    Args:
+        type_name: The exception's type.
+        text: What it said.
+        traceback: Its traceback, as text.
+    """
+
+    def __init__(self, type_name: str, text: str, traceback: str) -> None:
+        super().__init__(type_name, text, traceback)
+        self.type_name, self.text, self.traceback = type_name, text, traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.text}" if self.text else self.type_name

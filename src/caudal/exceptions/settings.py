@@ -1,0 +1,60 @@
+"""Settings that cannot be used."""
+
+from __future__ import annotations
+
+from caudal.exceptions.root import ConfigurationError
+
+
+class SettingError(ConfigurationError):
+    """A setting has a value that it cannot take.
+
+    Args:
+        name: The setting.
+        value: The value given.
+        source: Where it was given.
+        expected: What it takes.
+    """
+
+    def __init__(self, name: str, value: object, source: str, expected: str) -> None:
+        super().__init__(name, value, source, expected)
+        self.name, self.value = name, value
+        self.source, self.expected = source, expected
+
+    def __str__(self) -> str:
+        return f"setting {self.name!r} cannot be {self.value!r} (from {self.source}). It takes {self.expected}."
+
+
+class UnknownSettingError(ConfigurationError):
+    """There is no setting with the name that was given.
+
+    Args:
+        name: The name, as it was written.
+        source: Where it was given.
+        nearest: The known name that is most like it.
+    """
+
+    def __init__(self, name: str, source: str, nearest: str) -> None:
+        super().__init__(name, source, nearest)
+        self.name, self.source, self.nearest = name, source, nearest
+
+    def __str__(self) -> str:
+        return (
+            f"there is no setting {self.name!r} (from {self.source}); the nearest one is {self.nearest!r}. "
+            "Correct or remove it; `caudal config view` lists every setting."
+        )
+
+
+class SettingsFileError(ConfigurationError):
+    """A settings file cannot be read.
+
+    Args:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"cannot read settings from {self.path!r}: {self.reason}. Correct the file, or move it away."
