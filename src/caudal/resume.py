@@ -33,6 +33,7 @@ def resume_flow_run(
     Raises:
         ObjectNotFound: There is no such run.
         FlowRunNotResumableError: It completed, a live process works on it, or it is a run of another flow.
+        ParameterBindError: The flow cannot be called with the parameters.
     """
     engine = current_engine()
     row = get_client(sync_client=True).find_flow_run(given)
@@ -42,6 +43,6 @@ def resume_flow_run(
             f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow.",
         )
     used = recorded_parameters(engine, row) if parameters is None else parameters
-    claimed = engine.claim(row.id)
-    scope = make_resumed(flow.spec, claimed, flow.spec.bind((), used), engine)
+    bound = flow.spec.bind((), used)  # before the claim: what does not fit leaves the run alone
+    scope = make_resumed(flow.spec, engine.claim(row.id), bound, engine)
     return run_scope(flow.spec, scope, return_state=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.calls import (
@@ -99,9 +100,9 @@ def submit_all(
     wait_for: Any,
 ) -> Any:
     """Do what ``Task.map`` promises."""
-    spec = task.spec
+    spec, context = task.spec, copy_context()
     futures: FutureList[Any] = FutureList(
-        Future(submit_task(spec, values, named, wait_for))
+        Future(submit_task(spec, values, named, wait_for, context))
         for values, named in mapped_calls(task.binder, args, kwargs)
     )
     if return_state:

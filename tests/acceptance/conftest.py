@@ -139,7 +139,7 @@ class Lab:
     def flow_runs(self) -> list[FlowRunRow]:
         """Return all flow runs, newest first."""
         with self.ledger() as ledger:
-            return list(ledger.flow_runs(RunFilter(), limit=10_000))
+            return list(ledger.flow_runs(RunFilter(), limit=1_000_000))
 
     def flow_run(self) -> FlowRunRow:
         """Return the only flow run."""
@@ -149,7 +149,7 @@ class Lab:
     def task_runs(self) -> dict[str, TaskRunRow]:
         """Return all task runs by their names."""
         with self.ledger() as ledger:
-            rows = ledger.task_runs(RunFilter(), limit=10_000)
+            rows = ledger.task_runs(RunFilter(), limit=1_000_000)
         return {row.name: row for row in rows}
 
     def states(self) -> dict[str, str]:
@@ -164,8 +164,8 @@ class Lab:
         """
         with self.ledger() as ledger:
             events = ledger.events(limit=1_000_000)
-            flows = {row.id: row for row in ledger.flow_runs(RunFilter(), limit=10_000)}
-            tasks = {row.id: row for row in ledger.task_runs(RunFilter(), limit=10_000)}
+            flows = {row.id: row for row in ledger.flow_runs(RunFilter(), limit=1_000_000)}
+            tasks = {row.id: row for row in ledger.task_runs(RunFilter(), limit=1_000_000)}
         assert list(range(1, len(events) + 1)) == [event.seq for event in events]
         rebuilt = rebuild(events)
         assert rebuilt.flow_rows == flows

@@ -40,9 +40,11 @@ def test_processes_that_start_at_once_share_a_fresh_ledger(
     sound_lab: Lab, number: int
 ) -> None:
     """They create it together, nobody sees a lock, and every run is recorded with all its tasks."""
-    processes = [sound_lab.start("pipeline.py") for _ in range(number)]
+    processes = [sound_lab.start("pipeline.py", HOLD="start") for _ in range(number)]
+    sound_lab.wait_for("ready", number)
+    sound_lab.gate.touch()
     assert_all_recorded(sound_lab, processes)
-    assert Counter(sound_lab.noted()) == {"total": number}
+    assert Counter(sound_lab.noted()) == {"ready": number, "total": number}
 
 
 def test_commands_read_while_flows_write(sound_lab: Lab) -> None:
@@ -80,7 +82,7 @@ def test_a_ledger_that_stays_locked_is_an_error_that_says_so(sound_lab: Lab) -> 
     other.close()
     assert done.status == 1
     message = done.err.splitlines()[-1]
-    assert message.startswith("caudal.exceptions.LedgerBusyError: the ledger ")
+    assert "LedgerBusyError: the ledger " in message
     assert "longer than the busy timeout" in message
     assert "CAUDAL_LEDGER_BUSY_TIMEOUT_SECONDS" in message
     assert sound_lab.flow_run().state_type == "COMPLETED"

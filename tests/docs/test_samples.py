@@ -65,7 +65,7 @@ def read_blocks(page: Path) -> Iterator[Block]:
     """Yield the blocks of a page in order; a ``text`` block belongs to the one above it."""
     source = page.read_text()
     found = list(_FENCE.finditer(source))
-    for match, after in zip(found, [*found[1:], None], strict=True):
+    for match, after in zip(found, [*found, None][1:], strict=True):
         language, title, text = match.groups()
         place = (
             f"{page.relative_to(ROOT)}:{source.count(chr(10), 0, match.start()) + 1}"

@@ -10,6 +10,8 @@ from caudal.task_runners import ProcessPoolTaskRunner
 
 @task(tags=["loud"])
 def look(number: int) -> dict[str, Any]:
+    """Return what the run sees of itself."""
+    assert number
     return {
         "flow": runtime.flow_run.name,
         "flow_name": runtime.flow_run.flow_name,
@@ -26,6 +28,7 @@ def test_a_task_sees_itself_and_its_flow() -> None:
 
     @flow(version="7")
     def outer(size: int) -> dict[str, Any]:
+        assert size == 3
         assert runtime.flow_run.parameters == {"size": 3}
         assert runtime.flow_run.flow_version == "7"
         assert runtime.task_run.id is None

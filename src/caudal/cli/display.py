@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from caudal.cli.counts import label
 from caudal.cli.output import (
     STATE_STYLES,
     format_duration,
@@ -16,11 +17,11 @@ from caudal.cli.output import (
 )
 from caudal.clock import timestamp
 from caudal.engine.logs import console as log_console
-from caudal.model.progress import Stage
+from caudal.model.progress import Stage, outline
 from caudal.model.views import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console, RenderableType
     from rich.live import Live
@@ -98,9 +99,9 @@ class PlainDisplay:
     """Prints a line about a task when all its runs so far are done, and now and then while they are not."""
 
     def __init__(self) -> None:
-        self._printed: dict[str, tuple[int, float]] = {}
+        self._printed: dict[RunGroup, tuple[int, float]] = {}
         #: Since when a task has had its number of ended runs.
-        self._settled: dict[str, tuple[int, float]] = {}
+        self._settled: dict[RunGroup, tuple[int, float]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -111,34 +112,42 @@ class PlainDisplay:
     def show(self, progress: Progress) -> None:
         """Print what is due."""
         now = timestamp()
-        for group in progress.tasks.values():
+        for name, group in _of_flows(progress.root):
             if self._is_due(group, now):
-                self._printed[group.name] = group.done, now
+                self._printed[group] = group.done, now
                 stamp = format_moment(utc(now))[11:]
-                sys.stderr.write(f"{stamp} | TASKS   | {describe(group)}\n")
+                line = f"{stamp} | TASKS   | {name} - {describe(group)}\n"
+                sys.stderr.write(line)
                 sys.stderr.flush()
 
     def _is_due(self, group: RunGroup, now: float) -> bool:
-        done, at = self._printed.get(group.name, (0, group.started_at or now))
-        settled, since = self._settled.get(group.name, (-1, now))
+        done, at = self._printed.get(group, (0, group.started_at or now))
+        settled, since = self._settled.get(group, (-1, now))
         if settled != group.done:
-            self._settled[group.name] = group.done, now
+            self._settled[group] = group.done, now
         if group.done == done:
             return False
         is_idle = (
             not group.open and settled == group.done and now - since >= _SETTLE_SECONDS
         )
-        return (
-            is_idle and group.name not in self._printed
-        ) or now - at >= _REPEAT_SECONDS
+        return (is_idle and group not in self._printed) or now - at >= _REPEAT_SECONDS
+
+
+def _of_flows(group: RunGroup, prefix: str = "") -> Iterator[tuple[str, RunGroup]]:
+    """Yield what flows call with its name; what tasks call is left to their own lines."""
+    for member in group.in_order():
+        if member.total:
+            yield f"{prefix}{member.name}", member
+        if member.is_flow:
+            yield from _of_flows(member, f"{prefix}{member.name} / ")
 
 
 def describe(group: RunGroup) -> str:
-    """Return the counts of a task's runs in one line."""
+    """Return the counts of a group in one line."""
     notes = "".join(f", {count} {word}" for word, _, count in _notes(group))
     if group.open:
-        return f"{group.name} - {group.done} of {group.total} done{notes}"
-    return f"{group.name} - {group.total} done in {format_duration(_span(group, 0))}{notes}"
+        return f"{group.done} of {group.total} done{notes}"
+    return f"{group.total} done in {format_duration(_span(group, 0))}{notes}"
 
 
 def _notes(group: RunGroup) -> Iterable[tuple[str, str, int]]:
@@ -255,13 +264,12 @@ def render(
     lines: list[RenderableType] = [
         _heading(progress, console, now, now - started_at, stopping=stopping)
     ]
-    groups = [("", group) for group in progress.tasks.values()]
-    groups += [("flow ", group) for group in progress.children.values()]
+    groups = list(outline(progress.root))
     shown = _most_telling(groups, max(console.height - _SPARE_LINES, 3))
     if shown:
         table = Table.grid(padding=(0, 2, 0, 0))
-        for prefix, group in shown:
-            table.add_row(*_line(group, prefix, console, now))
+        for depth, group in shown:
+            table.add_row(*_line(group, depth, console, now))
         lines.append(table)
     if len(shown) < len(groups):
         lines.append(Text(f"  and {len(groups) - len(shown)} more", "bright_black"))
@@ -289,7 +297,7 @@ def _heading(
 
 
 def _line(
-    group: RunGroup, prefix: str, console: Console, now: float
+    group: RunGroup, depth: int, console: Console, now: float
 ) -> list[RenderableType]:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
@@ -312,7 +320,7 @@ def _line(
     )
     return [
         _mark(group, is_ascii=console.options.ascii_only),
-        Text(prefix + group.name, no_wrap=True, overflow="ellipsis"),
+        Text(label(group, depth), no_wrap=True, overflow="ellipsis"),
         bar,
         Text(numbers, justify="right", no_wrap=True),
         Text(
@@ -338,8 +346,8 @@ def _mark(group: RunGroup, *, is_ascii: bool) -> RenderableType:
 
 
 def _most_telling(
-    groups: list[tuple[str, RunGroup]], limit: int
-) -> list[tuple[str, RunGroup]]:
+    groups: list[tuple[int, RunGroup]], limit: int
+) -> list[tuple[int, RunGroup]]:
     """Return the groups that fit, in their order: those at work, then those that failed, then the latest."""
     if len(groups) <= limit:
         return groups

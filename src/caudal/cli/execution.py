@@ -150,7 +150,11 @@ def results_apart(output: str) -> Generator[TextIO | None]:
     with os.fdopen(os.dup(1), "w") as results:
         os.dup2(2, 1)
         sys.stdout.reconfigure(line_buffering=True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-        yield results
+        try:
+            yield results
+        finally:
+            sys.stdout.flush()
+            os.dup2(results.fileno(), 1)
 
 
 def _start(job: Job) -> Any:

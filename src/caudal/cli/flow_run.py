@@ -124,13 +124,9 @@ def inspect(run: str, output: str) -> None:
 def _print_inspection(inspection: FlowRunInspection) -> None:
     import json
 
+    from caudal.cli.counts import print_groups
     from caudal.cli.inspection import parent_of
-    from caudal.cli.report import (
-        check_summary,
-        print_error,
-        print_groups,
-        print_history,
-    )
+    from caudal.cli.report import check_summary, print_error, print_history
     from caudal.clock import now
 
     run, progress = inspection.run, inspection.progress
@@ -159,9 +155,9 @@ def _print_inspection(inspection: FlowRunInspection) -> None:
     )
     print_heading("History")
     print_history(progress.history)
-    if progress.tasks or progress.children:
+    if progress.root.members:
         print_heading("Tasks")
-        print_groups(progress)
+        print_groups(progress.root)
     if inspection.failed:
         print_heading("Failed task runs")
         print_fields(

@@ -10,7 +10,7 @@ from caudal.cli.finding import find_task_run
 from caudal.cli.following import ProgressReader
 from caudal.cli.records import (
     flow_run_record,
-    group_record,
+    group_records,
     history_record,
     task_run_record,
 )
@@ -52,10 +52,7 @@ class FlowRunInspection:
             **flow_run_record(self.run),
             "worker": self.worker,
             "history": history_record(self.progress.history),
-            "tasks": [group_record(group) for group in self.progress.tasks.values()],
-            "child_flows": [
-                group_record(group) for group in self.progress.children.values()
-            ],
+            **group_records(self.progress.root),
             "failed_task_runs": [task_run_record(run) for run in self.failed],
             "checks": [check.as_dict() for check in self.checks],
         }

@@ -77,18 +77,24 @@ def history_record(moves: Iterable[Move]) -> list[dict[str, Any]]:
     ]
 
 
-def group_record(group: RunGroup) -> dict[str, Any]:
-    """Return the counts of a task's runs as a JSON object."""
+def group_records(group: RunGroup) -> dict[str, list[dict[str, Any]]]:
+    """Return what the runs of a group called: two lists of JSON objects, tasks and child flows."""
+    members = group.in_order()
+    return {
+        "tasks": [_group_record(member) for member in members if not member.is_flow],
+        "child_flows": [_group_record(member) for member in members if member.is_flow],
+    }
+
+
+def _group_record(group: RunGroup) -> dict[str, Any]:
+    counts = {stage.value: count for stage, count in group.counts.items()}
     return {
         "name": group.name,
         "total": group.total,
+        **counts,
         "completed": group.completed,
-        **{
-            stage.value: count
-            for stage, count in group.counts.items()
-            if stage != "completed"
-        },
         "seconds": round(group.seconds, 6),
+        **group_records(group),
     }
 
 

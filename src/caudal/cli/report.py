@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from caudal.cli.counts import print_groups
 from caudal.cli.output import (
     STATE_STYLES,
     Cell,
-    Column,
     format_duration,
     format_moment,
     print_heading,
-    print_table,
     state_cell,
     styled,
 )
-from caudal.cli.records import error_record, flow_run_record, group_record
+from caudal.cli.records import error_record, flow_run_record, group_records
 from caudal.engine.tracebacks import user_traceback
 from caudal.exceptions import CaudalError
-from caudal.model.progress import Stage
 from caudal.model.views import utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import TextIO
 
     from caudal.model.checks import CheckResult
-    from caudal.model.progress import Progress, RunGroup
+    from caudal.model.progress import Progress
     from caudal.model.runs import Move
     from caudal.model.views import FlowRun, TaskRun
     from caudal.states import State
@@ -66,7 +64,7 @@ def print_result(
         if state is not None and state.is_completed()
         else None,
         "error": error_record(run),
-        "tasks": [group_record(group) for group in progress.tasks.values()],
+        **group_records(progress.root),
     }
     print(json.dumps(outcome, indent=2, ensure_ascii=False), file=results, flush=True)
 
@@ -85,9 +83,9 @@ def print_report(
         checks: What its checks found.
         error: What made it fail.
     """
-    if progress.tasks or progress.children:
+    if progress.root.members:
         click.echo(err=True)
-        print_groups(progress, err=True)
+        print_groups(progress.root, err=True)
     click.echo(err=True)
     counted = check_summary(checks)
     if counted:
@@ -120,39 +118,6 @@ def print_next(run: FlowRun, handle: str) -> None:
         click.echo(
             f"{line:<{width}}{click.style(purpose, fg='bright_black')}", err=True
         )
-
-
-def print_groups(progress: Progress, *, err: bool = False) -> None:
-    """Print a table of the task runs and child flow runs of a run, by task and flow."""
-    groups = [("", group) for group in progress.tasks.values()]
-    groups += [("flow ", group) for group in progress.children.values()]
-    extra = [
-        (title, stage)
-        for title, stage in (
-            ("Waiting", Stage.WAITING),
-            ("Running", Stage.RUNNING),
-            ("Cancelled", Stage.CANCELLED),
-            ("Not started", Stage.BLOCKED),
-        )
-        if any(group.counts[stage] for _, group in groups)
-    ]
-    columns = [
-        Column("Task"),
-        *(
-            Column(title, is_number=True)
-            for title in ("Runs", "Completed", "Cached", "Failed")
-        ),
-    ]
-    columns += [Column(title, is_number=True) for title, _ in extra]
-    columns.append(Column("Run time", is_number=True))
-    print_table(
-        columns,
-        [
-            _group_row(prefix, group, [stage for _, stage in extra])
-            for prefix, group in groups
-        ],
-        err=err,
-    )
 
 
 def check_summary(checks: Iterable[CheckResult]) -> str:
@@ -189,21 +154,6 @@ def print_error(run: FlowRun | TaskRun) -> None:
         click.echo(
             (error["traceback"] or f"{error['type']}: {error['message']}").rstrip()
         )
-
-
-def _group_row(
-    prefix: str, group: RunGroup, extra: Sequence[Stage]
-) -> list[str | Cell]:
-    failed = group.counts[Stage.FAILED]
-    return [
-        prefix + group.name,
-        str(group.total),
-        str(group.completed),
-        str(group.counts[Stage.CACHED]),
-        Cell(str(failed), "red" if failed else ""),
-        *(str(group.counts[stage]) for stage in extra),
-        format_duration(group.seconds),
-    ]
 
 
 def _print_end(run: FlowRun, error: BaseException | None) -> None:

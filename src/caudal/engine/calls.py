@@ -10,6 +10,7 @@ from caudal.clock import timestamp
 from caudal.engine.commands import run_async, run_sync
 from caudal.engine.composition import current_engine
 from caudal.engine.context import added_tags, current
+from caudal.engine.dispatcher import WINDOW
 from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.inputs import ATOMS, Pending, find
@@ -24,14 +25,13 @@ from caudal.model.jsonable import jsonable
 from caudal.model.runs import Fence
 
 if TYPE_CHECKING:
+    from contextvars import Context
+
     from caudal.engine.engine import Engine
     from caudal.engine.parts import Parts, Run
     from caudal.model.runs import FlowRunRow
     from caudal.model.specs import FlowSpec, TaskSpec
     from caudal.model.states import State
-
-#: Journal entries that wait at which a submitting thread waits too, so that a huge map keeps to a bounded memory.
-_BACKLOG = 20_000
 
 
 def call_task(
@@ -53,13 +53,26 @@ async def acall_task(
 
 
 def submit_task(
-    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None
+    spec: TaskSpec,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    wait_for: Any = None,
+    context: Context | None = None,
 ) -> LiveTask:
-    """Hand a task to its flow's runner and return its run, which starts when its inputs are there."""
+    """Hand a task to its flow's runner and return its run, which starts when its inputs are there.
+
+    Args:
+        spec: The task.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        wait_for: Futures whose runs have to complete first.
+        context: A copy of the caller's context, which many calls may share; None makes one.
+    """
     run = make_task_run(spec, args, kwargs, wait_for)
     scope = run.scope
-    run.context = copy_context()
-    run.program = task_program(run, scope.runner)
+    if scope.dispatcher.open >= WINDOW:
+        scope.dispatcher.make_room()
+    run.context = context or copy_context()
     if not run.deferred:
         run.deferred = True
         scope.journal.defer(run, run.created_at)

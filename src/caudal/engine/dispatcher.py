@@ -10,9 +10,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextvars import copy_context
+from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.commands import Sleep, Until, run_async
+from caudal.engine.waiting import blocked
+
+#: Submitted runs of one flow run that may be open before a further submission waits.
+WINDOW = 20_000
+#: Seconds between two looks at whether there is room.
+ROOM_SECONDS = 0.02
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -50,6 +57,10 @@ class Submitted(Protocol):
         self, kind: str, name: str, data: Any = None, message: str | None = None
     ) -> None:
         """Enter the last state."""
+        ...
+
+    def __call__(self) -> None:
+        """Have the run's dispatcher drive it: runs are themselves the jobs of the pool."""
         ...
 
 
@@ -111,6 +122,18 @@ class Dispatcher:
         """Number of runs submitted and not finished."""
         return self._open
 
+    def make_room(self) -> None:
+        """Wait in this thread until fewer runs are open, so that a huge map keeps to a bounded memory.
+
+        When none of them ends for a while, they may wait for what the caller does next: then there is nothing to wait for.
+        """
+        with blocked():
+            while self._open >= WINDOW:
+                before = self._open
+                sleep(ROOM_SECONDS)
+                if self._open >= before:
+                    return
+
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Have a function called once when no submitted run is left, at once if so."""
         with self._lock:
@@ -158,10 +181,10 @@ class Dispatcher:
         if run.on_loop:
             context = run.context or copy_context()
             self._coroutines[run] = self._parts.loop.start(
-                self._drive_async(run), context
+                self._drive_async(run), context.copy()
             )
         else:
-            self._parts.pool.submit(_Job(self, run))
+            self._parts.pool.submit(run)
 
     def drive(self, run: Submitted) -> None:
         """Carry out a run's program on this thread until it ends or sleeps."""
@@ -169,6 +192,9 @@ class Dispatcher:
         if context is None:
             self._finished()
             return
+        if run.program is None:
+            run.context = context = context.copy()  # the one given is shared by a map
+            run.program = self._parts.task_program(run, self._runner)
         self._executing[run] = threading.get_ident()
         run.place = self
         command: Sleep | Until | None = None
@@ -208,10 +234,9 @@ class Dispatcher:
         mine.acquire()
 
     async def _drive_async(self, run: Submitted) -> None:
-        program = run.program
         try:
-            if program is not None:
-                await run_async(program)
+            if not run.done:
+                await run_async(self._parts.task_program(run, self._runner))
         except BaseException as error:  # noqa: BLE001 - see drive
             _crash(run, error)
         self._coroutines.pop(run, None)
@@ -240,18 +265,6 @@ class Dispatcher:
             callbacks, self._on_drained = self._on_drained, []
         for callback in callbacks:
             callback()
-
-
-class _Job:
-    """A run on its way to a thread."""
-
-    __slots__ = ("dispatcher", "run")
-
-    def __init__(self, dispatcher: Dispatcher, run: Submitted) -> None:
-        self.dispatcher, self.run = dispatcher, run
-
-    def __call__(self) -> None:
-        self.dispatcher.drive(self.run)
 
 
 def _is_below_loop(run: Submitted) -> bool:

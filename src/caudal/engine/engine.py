@@ -15,6 +15,7 @@ from caudal.engine.journal import Journal
 from caudal.engine.liveness import is_alive, own_lease
 from caudal.engine.pool import Pool
 from caudal.engine.results import Results
+from caudal.engine.task_run import task_program
 from caudal.engine.timers import Timers
 from caudal.exceptions import LedgerError
 from caudal.ledger.plan import STALE_FENCE
@@ -70,6 +71,7 @@ class Engine:
             default_serializer=settings.results_default_serializer,
             inline_limit=settings.results_inline_limit_bytes,
         )
+        self.task_program = task_program
         self.timers = Timers()
         self.pool = Pool(self.timers)
         self._on_lost: dict[bytes, Callable[[str], None]] = {}

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 #: Items of one transaction at most; bounds the memory of a batch and the time others wait for the file.
 BATCH_ITEMS = 8192
-#: Queued items at which a producer that can wait does so.
-BACKLOG_ITEMS = 50_000
 _logger = logging.getLogger("caudal.journal")
 _FIRST_RETRY_SECONDS = 0.05
 _LAST_RETRY_SECONDS = 1.0
@@ -146,11 +144,6 @@ class Journal:
         if self._asleep:
             self._asleep = False
             self._queue.put(_WAKE)
-
-    @property
-    def backlog(self) -> int:
-        """Number of items that wait to be written."""
-        return self._queue.qsize()
 
     def barrier(self, callback: Callable[[Barrier], None] | None = None) -> Barrier:
         """Return a barrier behind everything that was put so far.

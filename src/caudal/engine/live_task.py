@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Guards the callbacks of all task runs: it is held for a few instructions at a time.
 _callbacks_lock = threading.Lock()
 
+_WRITTEN: list[Any] = []
+_NONE: dict[str, Any] = {}
 _PENDING = StateType.PENDING.value
 _RUNNING = StateType.RUNNING.value
 
@@ -149,7 +151,7 @@ class LiveTask:
 
     def close(self) -> None:
         """Release what the run held and tell those who wait; its last state is set."""
-        self.args, self.kwargs = (), {}
+        self.args, self.kwargs = (), _NONE
         self.context = self.program = self.upstream = self.counters = self.after = None
         self.scope.live.discard(self)
         with _callbacks_lock:
@@ -159,8 +161,14 @@ class LiveTask:
             for callback in callbacks:
                 callback()
 
+    def __call__(self) -> None:
+        """Carry the run out on this thread: submitted runs are themselves the jobs of the pool."""
+        self.scope.dispatcher.drive(self)
+
     def know(self, **details: Any) -> None:
         """Add facts to the run's details."""
+        if self.pending is _WRITTEN:
+            self.pending = []
         self.pending.append(details)
 
     def log(self, row: LogRow) -> None:
@@ -188,7 +196,10 @@ class LiveTask:
         if not taken:
             return
         news = pending[:taken]
-        del pending[:taken]
+        if self.done:
+            self.pending = _WRITTEN  # nothing follows, and a million finished runs keep no list each
+        else:
+            del pending[:taken]
         before = self.row
         change = TaskRunChange()
         if before is None:

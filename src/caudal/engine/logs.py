@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.context import current
+from caudal.model.jsonable import jsonable
 from caudal.model.runs import LogRow
 
 if TYPE_CHECKING:
@@ -112,15 +113,13 @@ class LogItem:
 
 
 def structured(record: logging.LogRecord) -> dict[str, Any] | None:
-    """Return a record's ``extra=`` fields as JSON-ready values; what JSON does not know becomes text."""
+    """Return a record's ``extra=`` fields as JSON-ready values; what JSON does not know becomes text, long values are cut."""
     given = {
         name: value
         for name, value in vars(record).items()
         if name not in _STANDARD and not name.startswith("caudal_")
     }
-    if not given:
-        return None
-    return cast("dict[str, Any]", json.loads(json.dumps(given, default=str)))
+    return jsonable(given) if given else None
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from random import Random
     from uuid import UUID
 
+    from caudal.engine.commands import Command
     from caudal.engine.journal import Journal
     from caudal.engine.loop import LoopThread
     from caudal.engine.pool import Pool
@@ -122,6 +123,8 @@ class Parts(Protocol):
     results: Results
     pool: Pool
     timers: Timers
+    #: Makes the program of a task run for a runner.
+    task_program: Callable[[Any, Runner], Generator[Command, Any, None]]
     trusted_until: float
 
     @property

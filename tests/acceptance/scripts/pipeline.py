@@ -1,6 +1,10 @@
-"""An ordinary flow of five tasks."""
+"""An ordinary flow of five tasks; with HOLD set it begins when the file GATE is there."""
 
 from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
 
 from oracle import note
 
@@ -27,4 +31,8 @@ def pipeline(numbers: int = 4) -> int:
 
 
 if __name__ == "__main__":
+    if "HOLD" in os.environ:
+        note("ready")
+        while not Path(os.environ["GATE"]).exists():
+            time.sleep(0.01)
     assert pipeline() == 6

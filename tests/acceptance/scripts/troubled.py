@@ -195,15 +195,13 @@ def main(runner: str, keep: str, *actions: str) -> None:
     """
     chosen = {"threads": ThreadPoolTaskRunner, "processes": ProcessPoolTaskRunner}
 
-    @flow(task_runner=chosen[runner])
-    def troubled() -> None:
+    @flow(task_runner=chosen[runner], persist_result=keep == "persist")
+    def troubled(given: object) -> None:
         for action in actions:
             attempt(action, persist=keep == "persist")
-        if runner == "threads":
-            ordinary.submit(Opaque()).result()
-            ordinary(Opaque())
+        assert ordinary(given) == ordinary.submit([given]).result()
 
-    troubled()
+    troubled(Opaque())
 
 
 if __name__ == "__main__":

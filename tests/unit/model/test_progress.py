@@ -77,6 +77,20 @@ def test_results_from_the_cache_count_as_completed() -> None:
     assert (group.completed, group.counts[Stage.CACHED], group.done) == (1, 1, 1)
 
 
+def test_tasks_are_told_in_the_order_in_which_they_were_called() -> None:
+    """A task that calls another comes first, though the other ends first."""
+    progress = Progress()
+    inner, outer, other = (
+        TaskRunChange([Move("PENDING", "Pending", at)], task_name=name, created_at=at)
+        for name, at in (("inner", 2.0), ("outer", 1.0), ("inner", 3.0))
+    )
+
+    for number, change in enumerate((inner, outer, other)):
+        progress.change_task_run(bytes([number]), change)
+
+    assert [group.name for group in progress.tasks_in_order] == ["outer", "inner"]
+
+
 def test_a_run_whose_input_failed_is_done_without_having_started() -> None:
     """A run that will never start is not waited for."""
     progress = Progress()

@@ -1,0 +1,295 @@
+"""Logging: what runs log is kept with them, wherever their code executes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from caudal import flow, get_run_logger, task
+from caudal.engine import logs
+from caudal.exceptions import MissingContextError
+from caudal.logging import get_logger
+from caudal.task_runners import ProcessPoolTaskRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from caudal.model.runs import LogRow
+    from tests.conftest import Record
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@task(name="say")
+def say(text: str) -> None:
+    """Log a text."""
+    get_run_logger().info("say %s", text, extra={"size": len(text)})
+
+
+@task
+async def asay(text: str) -> None:
+    """Log a text, later."""
+    await asyncio.sleep(0)
+    get_run_logger().warning("asay %s", text)
+
+
+@task
+def show(text: str) -> None:
+    """Print a text."""
+    print("show", text)  # noqa: T201 - that is what is tested
+
+
+def rows(record: Record, start: str = "") -> list[LogRow]:
+    """Return the kept lines that start with a text."""
+    return [
+        row for _, row in record.client.read_logs() if row.message.startswith(start)
+    ]
+
+
+def run(body: Callable[[], Any], **options: Any) -> Any:
+    """Run a function as a flow."""
+    return flow(**{"name": "around", **options})(body)()
+
+
+def test_a_line_belongs_to_the_run_that_logged_it(record: Record) -> None:
+    """Flow, task, submitted task and coroutine each have their own lines."""
+
+    @flow
+    async def around() -> None:
+        get_run_logger().info("here")
+        say("a")
+        say.submit("b")
+        await asay("c")
+        asay.submit("d")
+
+    asyncio.run(around())
+    flow_run = record.flow()
+    tasks = {each.id.bytes: name for name, each in record.tasks().items()}
+    (here,) = rows(record, "here")
+    assert (here.flow_run_id, here.task_run_id) == (flow_run.id.bytes, None)
+    assert (here.level, here.logger) == (logging.INFO, "caudal.flow_runs")
+    said = {tasks[row.task_run_id or b""]: row.message for row in (*rows(record, "say"), *rows(record, "asay"))}  # fmt: skip
+    assert said == {"say-0": "say a", "say-1": "say b", "asay-0": "asay c", "asay-1": "asay d"}  # fmt: skip
+    assert {row.flow_run_id for row in rows(record)} == {flow_run.id.bytes}
+    assert {row.level for row in rows(record, "asay")} == {logging.WARNING}
+
+
+def test_extra_fields_are_kept_beside_the_message(record: Record) -> None:
+    """What JSON knows is kept as it is, the rest as text."""
+
+    endless: list[Any] = []
+    endless.append(endless)
+
+    def body() -> None:
+        say("four")
+        odd = {"rows": [1], "kind": threading.Lock, "pairs": {(1, 2): 3}, "nan": float("nan"), "endless": endless}  # fmt: skip
+        get_run_logger().info("mixed", extra=odd)
+
+    run(body)
+    assert rows(record, "say")[0].extra == {"size": 4}
+    extra = rows(record, "mixed")[0].extra
+    assert extra is not None
+    assert (extra["rows"], extra["pairs"], extra["nan"]) == ([1], {"(1, 2)": 3}, "nan")
+    assert "lock" in extra["kind"]
+
+
+def test_lines_of_tasks_outside_flows_are_kept(record: Record) -> None:
+    """A task run without a flow run has its lines too."""
+    say("alone")
+    assert record.logs(record.task("say")) == ["say alone"]
+
+
+def test_other_loggers_below_caudal_are_kept_within_runs(record: Record) -> None:
+    """`get_logger` gives library code a logger; outside runs it only prints."""
+    log = get_logger("shop")
+    assert log.name == "caudal.shop"
+    assert get_logger().name == "caudal"
+
+    @task
+    def work() -> None:
+        log.info("from a library")
+
+    log.info("outside")
+    run(lambda: work())
+    (row,) = rows(record, "from a library")
+    assert row.task_run_id == record.tasks()["work-0"].id.bytes
+    assert rows(record, "outside") == []
+
+
+def test_there_is_no_run_logger_outside_runs() -> None:
+    """The error says where it works."""
+    with pytest.raises(MissingContextError, match="only inside a flow run or a task"):
+        get_run_logger()
+
+
+def test_levels_below_the_setting_are_not_kept(record: Record) -> None:
+    """By default DEBUG lines are neither shown nor kept."""
+    run(lambda: get_run_logger().debug("quiet"))
+    assert rows(record, "quiet") == []
+
+
+def test_a_failure_is_logged_once_with_its_traceback(record: Record) -> None:
+    """The task's line shows where in the user's code it happened."""
+
+    @task
+    def breaks() -> None:
+        raise ValueError("no")
+
+    flow(lambda: breaks(return_state=True), name="around")(return_state=True)
+    failures = [row for row in rows(record) if row.task_run_id and row.level == logging.ERROR]  # fmt: skip
+    assert len(failures) == 1
+    assert 'raise ValueError("no")' in failures[0].message
+    assert "caudal/engine/" not in failures[0].message
+
+
+def test_tasks_that_complete_log_nothing_by_themselves(record: Record) -> None:
+    """A flow says when it begins and ends; ten thousand tasks do not."""
+    quiet = task(lambda: None, name="quiet")
+    run(lambda: [quiet() for _ in range(5)])
+    lines = [row.message for row in rows(record)]
+    name = record.flow().name
+    assert lines == [
+        f"Beginning flow run {name!r} for flow 'around'",
+        "Finished in state Completed()",
+    ]
+
+
+def test_prints_become_lines_where_asked(record: Record) -> None:
+    """The flow decides for its tasks and nested flows, a task for itself."""
+    inner = flow(lambda: show("inner"), name="inner")
+
+    def body() -> None:
+        print("flow", 1, None, sep="-")  # noqa: T201
+        show("called")
+        show.submit("submitted").wait()
+        show.with_options(log_prints=False)("silent")
+        print("error", file=sys.stderr)  # noqa: T201
+        inner()
+
+    run(body, log_prints=True)
+    run(body, name="plain")
+    found = [row.message for row in rows(record) if row.message[:4] in {"flow", "show", "erro"}]  # fmt: skip
+    assert found == ["flow-1-None", "show called", "show submitted", "show inner"]
+    assert {row.level for row in rows(record, "show")} == {logging.INFO}
+
+
+def test_prints_of_coroutines_become_lines(record: Record) -> None:
+    """Also on the event loop's thread."""
+
+    @task(log_prints=True)
+    async def ashow() -> None:
+        print("ashow")  # noqa: T201
+
+    run(lambda: ashow.submit().result())
+    (row,) = rows(record, "ashow")
+    assert row.task_run_id == record.tasks()["ashow-0"].id.bytes
+
+
+def test_prints_elsewhere_stay_prints(
+    record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Outside runs, and in runs that do not ask, `print` prints."""
+    run(lambda: show("in a flow"))
+    print("outside", end="!\n")  # noqa: T201
+    assert capsys.readouterr().out == "show in a flow\noutside!\n"
+    assert rows(record, "show") == []
+
+
+def test_lines_and_prints_come_from_worker_processes(record: Record) -> None:
+    """A task in a process logs to the same run, with level and fields."""
+    with ProcessPoolTaskRunner(max_workers=1) as runner:
+
+        @task(log_prints=True)
+        def remote(text: str) -> None:
+            from caudal import get_run_logger  # noqa: PLC0415 - in the worker
+
+            get_run_logger().warning("remote %s", text, extra={"n": 1})
+            print("printed", text)  # noqa: T201
+
+        run(lambda: remote.map(["a", "b"]).result(), task_runner=runner)
+    tasks = {each.id.bytes: name for name, each in record.tasks().items()}
+    found = {(tasks[row.task_run_id or b""], row.message) for row in (*rows(record, "remote"), *rows(record, "printed"))}  # fmt: skip
+    assert found == {
+        ("remote-0", "remote a"), ("remote-0", "printed a"),
+        ("remote-1", "remote b"), ("remote-1", "printed b"),
+    }  # fmt: skip
+    assert rows(record, "remote")[0].level == logging.WARNING
+    assert rows(record, "remote")[0].extra == {"n": 1}
+
+
+def test_long_lines_are_cut(record: Record) -> None:
+    """A line longer than the limit is kept as far as the limit."""
+    run(lambda: get_run_logger().info("x" * 200_000))
+    assert len(rows(record, "xxx")[0].message) == logs.MAX_MESSAGE_CHARACTERS
+
+
+def test_a_line_that_cannot_be_put_together_harms_nobody(record: Record) -> None:
+    """Arguments that do not fit the text are the logging module's business."""
+    previous = logging.raiseExceptions
+    logging.raiseExceptions = False
+    try:
+        run(lambda: get_run_logger().info("%d", "no number"))
+    finally:
+        logging.raiseExceptions = previous
+    assert record.flow().state_name == "Completed"
+
+
+@pytest.fixture
+def line() -> Iterator[Callable[[logging.Formatter], str]]:
+    """Format a record of a task run."""
+    made: list[logging.LogRecord] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            made.append(record)
+
+    handler = Keep()
+    logging.getLogger("caudal").addHandler(handler)
+
+    def formatted(formatter: logging.Formatter) -> str:
+        run(lambda: say("hello"))
+        return next(formatter.format(each) for each in made if each.getMessage() == "say hello")  # fmt: skip
+
+    yield formatted
+    logging.getLogger("caudal").removeHandler(handler)
+
+
+def test_people_read_lines(line: Callable[[logging.Formatter], str]) -> None:
+    """On a terminal: time, level, run, message."""
+    text = line(logs.ConsoleFormatter())
+    assert text.endswith("| INFO    | Task run 'say-0' - say hello")
+
+
+def test_programs_read_json(
+    line: Callable[[logging.Formatter], str], record: Record
+) -> None:
+    """With the JSON format a line is an object."""
+    fields = json.loads(line(logs.JsonFormatter()))
+    del fields["at"]
+    assert fields == {
+        "level": "INFO",
+        "logger": "caudal.task_runs",
+        "message": "say hello",
+        "flow_run": record.flow().name,
+        "task_run": "say-0",
+        "size": 5,
+    }
+
+
+def test_the_console_follows_a_redirected_stderr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Lines go to whatever stderr is at the time."""
+    run(lambda: None)
+    elsewhere = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", elsewhere)
+    run(lambda: get_run_logger().info("hello"))
+    assert "Flow run" in elsewhere.getvalue()
+    assert "hello" in elsewhere.getvalue()
