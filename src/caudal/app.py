@@ -61,4 +61,6 @@ def open_store(settings: Settings) -> BlobStore:
     """Open the store for large results that the settings name."""
     from caudal.storage.local import LocalStore  # noqa: PLC0415 - one of several to come
 
-    return LocalStore(settings.results_local_storage_path)
+    return LocalStore(
+        settings.results_local_storage_path, fsync=settings.durability == "sync"
+    )

@@ -99,9 +99,9 @@ class PlainDisplay:
     """Prints a line about a task when all its runs so far are done, and now and then while they are not."""
 
     def __init__(self) -> None:
-        self._printed: dict[RunGroup, tuple[int, float]] = {}
+        self._printed: dict[str, tuple[int, float]] = {}
         #: Since when a task has had its number of ended runs.
-        self._settled: dict[RunGroup, tuple[int, float]] = {}
+        self._settled: dict[str, tuple[int, float]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -113,24 +113,24 @@ class PlainDisplay:
         """Print what is due."""
         now = timestamp()
         for name, group in _of_flows(progress.root):
-            if self._is_due(group, now):
-                self._printed[group] = group.done, now
+            if self._is_due(name, group, now):
+                self._printed[name] = group.done, now
                 stamp = format_moment(utc(now))[11:]
                 line = f"{stamp} | TASKS   | {name} - {describe(group)}\n"
                 sys.stderr.write(line)
                 sys.stderr.flush()
 
-    def _is_due(self, group: RunGroup, now: float) -> bool:
-        done, at = self._printed.get(group, (0, group.started_at or now))
-        settled, since = self._settled.get(group, (-1, now))
+    def _is_due(self, name: str, group: RunGroup, now: float) -> bool:
+        done, at = self._printed.get(name, (0, group.started_at or now))
+        settled, since = self._settled.get(name, (-1, now))
         if settled != group.done:
-            self._settled[group] = group.done, now
+            self._settled[name] = group.done, now
         if group.done == done:
             return False
         is_idle = (
             not group.open and settled == group.done and now - since >= _SETTLE_SECONDS
         )
-        return (is_idle and group not in self._printed) or now - at >= _REPEAT_SECONDS
+        return (is_idle and name not in self._printed) or now - at >= _REPEAT_SECONDS
 
 
 def _of_flows(group: RunGroup, prefix: str = "") -> Iterator[tuple[str, RunGroup]]:

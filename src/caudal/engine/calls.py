@@ -73,7 +73,7 @@ def submit_task(
     if scope.dispatcher.open >= WINDOW:
         scope.dispatcher.make_room()
     run.context = context or copy_context()
-    if not run.deferred:
+    if run.row is None and not run.deferred:  # one that is on record may need no change at all
         run.deferred = True
         scope.journal.defer(run, run.created_at)
     scope.dispatcher.submit(run, run.upstream or [])

@@ -14,6 +14,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.commands import Sleep, Until, run_async
+from caudal.engine.returns import describe, is_interrupt
 from caudal.engine.waiting import blocked
 
 #: Submitted runs of one flow run that may be open before a further submission waits.
@@ -278,9 +279,13 @@ def _is_below_loop(run: Submitted) -> bool:
 
 
 def _crash(run: Submitted, error: BaseException) -> None:
-    """End a run whose program left it open, which only a defect of caudal does."""
-    if not run.done:
-        run.finish("CRASHED", "Crashed", error, f"{type(error).__name__}: {error}")
+    """End a run whose program left it open: an interrupt hit the code around it, or caudal has a defect."""
+    if run.done:
+        return
+    kind, name = "CRASHED", "Crashed"
+    if is_interrupt(error):
+        kind, name = "CANCELLED", "Cancelled"
+    run.finish(kind, name, error, f"Execution was ended by {describe(error)}")
 
 
 def _advance(run: Submitted) -> Sleep | Until | None:

@@ -166,7 +166,8 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
     scope.data = state.data
     scope.move(state.type.value, state.name, state.message, details or None)
     _log_end(scope, state)
-    yield Durable(scope.journal)
+    if scope.parts.settings.durability != "async":
+        yield Durable(scope.journal)
     scope.check()
     yield from _hooks(scope, _MOMENTS.get(state.type.value, ""))
 

@@ -13,7 +13,7 @@ from caudal.engine.results import StoredValue
 from caudal.ledger.port import TaskWrite
 from caudal.model.ids import format_id
 from caudal.model.runs import TaskRunChange, fold_task_run
-from caudal.model.states import State, StateType, is_terminal
+from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -241,11 +241,6 @@ class LiveTask:
     def is_completed(self) -> bool:
         """Whether the run ended well."""
         return self.type == "COMPLETED"
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the run has ended or will not start."""
-        return self.done or is_terminal(self.type)
 
     def state(self) -> State[Any]:
         """Return the state the run is in."""

@@ -7,6 +7,8 @@ type of the hint, are right as they are, so that a simple script starts without 
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from caudal.engine.inputs import Pending
@@ -68,12 +70,8 @@ class Validator:
             if given:
                 try:
                     resolved = get_type_hints(self._fn, include_extras=True)
-                except NameError:  # a hint that exists for type checkers only
-                    resolved = {
-                        name: hint
-                        for name, hint in given.items()
-                        if not isinstance(hint, str)
-                    }
+                except NameError:
+                    resolved = _one_by_one(self._fn, given)
                 given = {name: hint for name, hint in resolved.items() if name in given}
             self._hints = given
         return self._hints
@@ -92,6 +90,17 @@ class Validator:
                 adapter = TypeAdapter(hint)
             self._adapters[name] = adapter
         return cast("Any", adapter).validate_python(value)
+
+
+def _one_by_one(fn: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the hints that can be resolved; the others exist for type checkers only."""
+    names: dict[str, Any] = getattr(inspect.unwrap(fn), "__globals__", {})
+    found: dict[str, Any] = {}
+    for name, hint in given.items():
+        with suppress(NameError):
+            one = SimpleNamespace(__annotations__={name: hint})
+            found.update(get_type_hints(one, names, include_extras=True))
+    return found
 
 
 def _is_right(value: Any, hint: Any) -> bool:

@@ -72,7 +72,7 @@ def _text(value: Any, depth: int) -> Any:
 def _model(value: Any, depth: int) -> Any:
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type) and depth < _MAX_DEPTH:
-        return jsonable(dump(mode="json"), depth + 1)
+        return jsonable(dump(), depth + 1)
     return _cut(_shown(value))
 
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from caudal.model.states import StateType, is_terminal
 
+_PENDING = StateType.PENDING.value
 _RUNNING = StateType.RUNNING.value
 _COMPLETED = StateType.COMPLETED.value
 _FAILED = StateType.FAILED.value
@@ -153,6 +154,8 @@ def fold_task_run(
             row.run_count += 1
             if row.started_at is None:
                 row.started_at = at
+        elif kind == _PENDING:
+            row.started_at = None  # it begins anew in another attempt at its flow run
         row.ended_at = at if kind != _RUNNING and is_terminal(kind) else None
         if message is not None or (row.details and "message" in row.details):
             row.details = {**(row.details or {}), "message": message}

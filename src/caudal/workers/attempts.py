@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from caudal.engine import composition, logs
 from caudal.engine.context import current
@@ -22,6 +22,10 @@ from caudal.engine.remote import RemoteTask
 from caudal.engine.returns import text_of
 from caudal.model.runs import LogRow
 from caudal.runners.pickling import dumps
+from caudal.settings import get_current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def main() -> None:
@@ -33,13 +37,26 @@ def main() -> None:
         return
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
-    sending = threading.Lock()
-    _forward_logs(connection, sending)
+    send = _sender(connection)
+    _forward_logs(send)
     logs.capture_prints()
     while True:
-        answer = _serve(calls.get())
-        with sending:
-            connection.send_bytes(pickle.dumps(("outcome", answer)))
+        send("outcome", _serve(calls.get()))
+
+
+def _sender(connection: Connection) -> Callable[[str, Any], None]:
+    """Return a function that sends a message to the parent, from any thread."""
+    lock = threading.Lock()
+
+    def send(kind: str, body: Any) -> None:
+        message = pickle.dumps((kind, body))
+        try:
+            with lock:
+                connection.send_bytes(message)
+        except OSError:  # the parent is gone
+            os._exit(1)
+
+    return send
 
 
 def _read(connection: Connection, calls: queue.SimpleQueue[bytes]) -> None:
@@ -108,7 +125,7 @@ def _encode_error(error: BaseException) -> bytes:
     return body
 
 
-def _forward_logs(connection: Connection, sending: threading.Lock) -> None:
+def _forward_logs(send: Callable[[str, Any], None]) -> None:
     """Send what runs log to the parent, which records it."""
 
     class Forward(logging.Handler):
@@ -126,10 +143,10 @@ def _forward_logs(connection: Connection, sending: threading.Lock) -> None:
             row = LogRow(
                 record.created, record.levelno, record.name, message[: logs.MAX_MESSAGE_CHARACTERS], extra=logs.structured(record)
             )  # fmt: skip
-            with sending:
-                connection.send_bytes(pickle.dumps(("log", row)))
+            send("log", row)
 
-    logs.install(os.environ.get("CAUDAL_LOGGING_LEVEL", "INFO"), "console")
+    settings = get_current_settings()
+    logs.install(settings.logging_level, settings.logging_format)
     root = logging.getLogger("caudal")
     root.handlers[:] = [logs.console, Forward()]
 

@@ -13,7 +13,7 @@ from caudal.cli import display
 from caudal.cli.display import LiveDisplay, PlainDisplay, Silence, make_display
 from caudal.engine import logs
 from caudal.model.progress import Progress
-from caudal.model.runs import FlowRunChange, FlowRunRow, Move, TaskRunChange
+from caudal.model.runs import FlowRunChange, Move, TaskRunChange
 from caudal.settings import load_settings, temporary_settings
 
 if TYPE_CHECKING:
@@ -52,19 +52,20 @@ def make_progress(**tasks: str) -> Progress:
         "x": [Move("CANCELLED", "Cancelled", NOW)],
         "n": [Move("PENDING", "NotReady", NOW)],
     }
-    progress = Progress()
+    progress = Progress(b"f")
     progress.change_flow_run(
+        b"f",
         FlowRunChange(
             [Move("RUNNING", "Running", NOW)], name="calm-bay", flow_name="etl"
-        )
+        ),
     )
     for name, letters in tasks.items():
         for place in range(len(letters)):
             pending = TaskRunChange([Move("PENDING", "Pending", NOW)], task_name=name)
-            progress.change_task_run(f"{name}{place}".encode(), pending)
+            progress.change_task_run(f"{name}{place}".encode(), b"f", pending)
         for place, letter in enumerate(letters):
             change = TaskRunChange(moves[letter])
-            progress.change_task_run(f"{name}{place}".encode(), change)
+            progress.change_task_run(f"{name}{place}".encode(), b"f", change)
     return progress
 
 
@@ -107,13 +108,29 @@ def test_marks_tell_waiting_failed_and_cancelled_tasks() -> None:
     assert "1 not started" in shown
 
 
-def test_child_flows_have_lines_too() -> None:
-    """They are counted by flow."""
-    progress = make_progress()
-    row = FlowRunRow(b"1", "a", "child", "RUNNING", "Running", NOW, NOW, NOW)
-    progress.count_children([row, row])
+def add_child_flow(progress: Progress) -> None:
+    """Add a child flow run with one task run."""
+    made = FlowRunChange(
+        [Move("RUNNING", "Running", NOW)],
+        flow_name="child",
+        parent_flow_run_id=b"f".hex(),
+    )
+    progress.change_flow_run(b"c", made)
+    change = TaskRunChange(
+        [Move("RUNNING", "Running", NOW), Move("COMPLETED", "Completed", NOW + 1)],
+        task_name="step",
+    )
+    progress.change_task_run(b"s", b"c", change)
 
-    assert rendered(progress).splitlines()[1].split()[1:3] == ["flow", "child"]
+
+def test_child_flows_have_lines_too() -> None:
+    """What they call stands below them."""
+    progress = make_progress()
+    add_child_flow(progress)
+
+    child, step = rendered(progress).splitlines()[1:]
+    assert child.split()[:3] == ["▸", "flow", "child"]
+    assert step.startswith("  ✓    step ")
 
 
 def test_the_heading_tells_states_that_are_not_plain_running() -> None:
@@ -121,7 +138,8 @@ def test_the_heading_tells_states_that_are_not_plain_running() -> None:
     progress = make_progress()
     assert "stopping" in rendered(progress, stopping=True)
 
-    progress.change_flow_run(FlowRunChange([Move("SCHEDULED", "AwaitingRetry", NOW)]))
+    waits = FlowRunChange([Move("SCHEDULED", "AwaitingRetry", NOW)])
+    progress.change_flow_run(b"f", waits)
 
     assert rendered(progress).endswith("AwaitingRetry")
 
@@ -180,6 +198,22 @@ def test_plain_lines_come_now_and_then_while_a_task_goes_on(
         "load - 11 of 13 done, 2 running, 1 failed",
         "load - 16 of 18 done, 2 running, 1 failed",
     ]
+
+
+def test_plain_lines_name_the_flow_of_a_task(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Child flows and their tasks are told, with the way that leads to them."""
+    plain = PlainDisplay()
+    progress = make_progress()
+    add_child_flow(progress)
+
+    for second in range(3):
+        clock(NOW + second)
+        plain.show(progress)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("| child / step - 1 done in 1.0s")
 
 
 def test_the_display_fits_where_stderr_goes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_the_summary_tells_how_it_went(run: Callable[..., Result]) -> None:
     name = last_run().name
     assert result.exit_code == 0
     assert re.search(
-        r"\nTASK +RUNS .*\nkept +1 +1 +0 +0 .*\ndouble +1 +1 +0 +0 ", result.stderr
+        r"\nTASK +RUNS .*\nkept +1 +1 +0 +0 .*\n  double +1 +1 +0 +0 ", result.stderr
     )
     assert f"\nFlow run {name} of flow good: Completed after " in result.stderr
     assert f"  caudal flow-run inspect {name}   what ran" in result.stderr
@@ -205,7 +205,8 @@ def test_the_outcome_as_json_is_all_of_stdout(
 
     assert list(good) == [
         *("flow_run_id", "name", "flow_name", "state_type", "state_name", "message"),
-        *("started_at", "ended_at", "duration_seconds", "result", "error", "tasks"),
+        *("started_at", "ended_at", "duration_seconds", "result", "error"),
+        *("tasks", "child_flows"),
     ]
     assert (good["result"], bad["result"], odd["result"]) == (6, None, None)
     assert bad["error"]["message"] == "not allowed"
