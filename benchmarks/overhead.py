@@ -76,7 +76,10 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"CAUDAL_HOME": home, "CAUDAL_LOGGING_LEVEL": "ERROR"}
-        figures = [*engine_figures(options.rounds), *process_figures(options.rounds, home)]
+        figures = [
+            *engine_figures(options.rounds),
+            *process_figures(options.rounds, home),
+        ]
     if options.output == "json":
         rows = [{**figure._asdict(), "holds": figure.holds} for figure in figures]
         print(json.dumps(rows, indent=2))
@@ -121,7 +124,13 @@ def engine_figures(rounds: int) -> list[Figure]:
     return [
         Figure("bare ThreadPoolExecutor, a task", floor * 1e6, "us", float("inf")),
         Figure("map, a task, durable on return", ratio(wide, bare), "x", 1.5, pool),
-        Figure("calls in sequence, a task, durable on return", ratio(long, bare), "x", 1.5, pool),
+        Figure(
+            "calls in sequence, a task, durable on return",
+            ratio(long, bare),
+            "x",
+            1.5,
+            pool,
+        ),
         Figure("empty flow call", statistics.median(nothing) * 1e3, "ms", 1.0),
         Figure("memory kept for a finished task of a map", kept, "bytes", 1024),
     ]
@@ -136,15 +145,30 @@ def process_figures(rounds: int, home: str) -> list[Figure]:
     for place in range(rounds):
         fresh = {**os.environ, "CAUDAL_HOME": str(Path(home) / f"fresh-{place}")}
         bare.append(seconds(lambda: run([python, "-c", "pass"])))
-        importing.append(seconds(lambda: run([python, "-c", "from caudal import flow, task"])))
+        importing.append(
+            seconds(lambda: run([python, "-c", "from caudal import flow, task"]))
+        )
         running.append(seconds(lambda env=fresh: run([python, str(script)], env)))
-        version.append(seconds(lambda: run([str(Path(python).parent / "caudal"), "version"])))
+        version.append(
+            seconds(lambda: run([str(Path(python).parent / "caudal"), "version"]))
+        )
     count = "import sys; from caudal import flow, task; print(len(sys.modules))"
     modules = int(run([python, "-c", count]))
     return [
-        Figure("from caudal import flow, task", ratio(importing, bare), "x", 4.0, "python -c pass"),
+        Figure(
+            "from caudal import flow, task",
+            ratio(importing, bare),
+            "x",
+            4.0,
+            "python -c pass",
+        ),
         Figure("modules that it loads", modules, "modules", 150),
-        Figure("a script with a flow and three tasks, fresh home", statistics.median(running), "s", 0.4),
+        Figure(
+            "a script with a flow and three tasks, fresh home",
+            statistics.median(running),
+            "s",
+            0.4,
+        ),
         Figure("caudal version", statistics.median(version) * 1e3, "ms", 150),
     ]
 
@@ -193,7 +217,9 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
     """Return the median of the ratios, round by round."""
-    return statistics.median(own / other for own, other in zip(ours, theirs, strict=True))
+    return statistics.median(
+        own / other for own, other in zip(ours, theirs, strict=True)
+    )
 
 
 def print_table(figures: list[Figure]) -> None:
@@ -203,7 +229,9 @@ def print_table(figures: list[Figure]) -> None:
         bound = "" if figure.bound == float("inf") else f"bound {figure.bound:g}"
         verdict = "" if figure.holds else "  EXCEEDED"
         against = f"  of {figure.against}" if figure.against else ""
-        print(f"{figure.name:{width}}  {figure.value:10.2f} {figure.unit:7}  {bound:12}{against}{verdict}")
+        print(
+            f"{figure.name:{width}}  {figure.value:10.2f} {figure.unit:7}  {bound:12}{against}{verdict}"
+        )
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ def resume_flow_run(
             f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow.",
         )
     used = recorded_parameters(engine, row) if parameters is None else parameters
-    bound = flow.spec.bind((), used)  # before the claim: what does not fit leaves the run alone
+    bound = flow.spec.bind(
+        (), used
+    )  # before the claim: what does not fit leaves the run alone
     scope = make_resumed(flow.spec, engine.claim(row.id), bound, engine)
     return run_scope(flow.spec, scope, return_state=True)

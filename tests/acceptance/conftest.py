@@ -164,8 +164,12 @@ class Lab:
         """
         with self.ledger() as ledger:
             events = ledger.events(limit=1_000_000)
-            flows = {row.id: row for row in ledger.flow_runs(RunFilter(), limit=1_000_000)}
-            tasks = {row.id: row for row in ledger.task_runs(RunFilter(), limit=1_000_000)}
+            flows = {
+                row.id: row for row in ledger.flow_runs(RunFilter(), limit=1_000_000)
+            }
+            tasks = {
+                row.id: row for row in ledger.task_runs(RunFilter(), limit=1_000_000)
+            }
         assert list(range(1, len(events) + 1)) == [event.seq for event in events]
         rebuilt = rebuild(events)
         assert rebuilt.flow_rows == flows

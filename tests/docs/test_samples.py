@@ -141,7 +141,11 @@ def _commands(text: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("page", [page for page in PAGES if page != PATTERNS], ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page != PATTERNS],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_samples_run_as_shown(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

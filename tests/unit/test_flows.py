@@ -314,7 +314,7 @@ def test_parameters_that_do_not_fit_fail_the_run_before_its_code(
 
     @flow
     def around(number: int, names: list[str]) -> None:
-        ran.append(number)
+        ran.append(number + len(names))
 
     with pytest.raises(ParameterTypeError, match="nothing was run") as caught:
         around("five", names=[1, "a"])
@@ -364,9 +364,7 @@ def test_a_failed_future_keeps_a_flow_from_running(record: Record) -> None:
 
     outer()
     ran = [
-        run
-        for run in record.client.read_flow_runs(flow_name="inner")
-        if run.run_count
+        run for run in record.client.read_flow_runs(flow_name="inner") if run.run_count
     ]
     assert len(ran) == 3
 

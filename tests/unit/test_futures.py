@@ -91,7 +91,7 @@ def test_waits_have_limits(gate: threading.Event) -> None:
         future = held(gate).submit()
         future.wait(0.01)
         assert not future.done()
-        with pytest.raises(TimeoutError, match="'passes-0' did not end within 0.01"):
+        with pytest.raises(TimeoutError, match=r"'passes-0' did not end within 0.01"):
             future.result(timeout=0.01)
         with pytest.raises(TimeoutError):
             held(gate).map([1, 2]).result(timeout=0.01)

@@ -83,7 +83,6 @@ def test_a_line_belongs_to_the_run_that_logged_it(record: Record) -> None:
 
 def test_extra_fields_are_kept_beside_the_message(record: Record) -> None:
     """What JSON knows is kept as it is, the rest as text."""
-
     endless: list[Any] = []
     endless.append(endless)
 

@@ -190,9 +190,7 @@ def test_mapped_steps_keep_those_that_completed(record: Record) -> None:
 
     assert around(return_state=True).is_failed()
     completed = {
-        each.name
-        for each in record.tasks().values()
-        if each.state_name == "Completed"
+        each.name for each in record.tasks().values() if each.state_name == "Completed"
     }
     ran.clear()
     broken.clear()
@@ -355,7 +353,7 @@ def test_parameters_that_were_not_kept_have_to_be_given(record: Record) -> None:
 def test_another_flow_is_refused(shop: Shop, record: Record) -> None:
     """A run belongs to its flow."""
     other = flow(name="other")(lambda: 1)
-    with pytest.raises(FlowRunNotResumableError, match="run of flow 'shop'.*'other'"):
+    with pytest.raises(FlowRunNotResumableError, match=r"run of flow 'shop'.*'other'"):
         resume_flow_run(other, record.flow().id)
     assert record.flow().attempt == 1
     del shop

@@ -105,9 +105,7 @@ def test_an_exception_comes_through_as_it_is(record: Record) -> None:
     assert caught.value is given
     run = record.tasks()["failing-0"]
     assert run.state_name == "Failed"
-    assert run.state.message == (
-        "Task run encountered an exception ValueError: mine"
-    )
+    assert run.state.message == ("Task run encountered an exception ValueError: mine")
     assert run.details["error"]["type"] == "ValueError"
     assert "raise given" in run.details["error"]["traceback"]
     assert "caudal/engine" not in run.details["error"]["traceback"]
@@ -143,7 +141,7 @@ def test_every_kind_of_parameter_arrives() -> None:
     """Positional-only, keyword-only, defaults, and surplus arguments."""
 
     @task
-    def collect(  # noqa: PLR0913 - that is the point
+    def collect(
         first: int,
         /,
         second: int,
@@ -459,7 +457,9 @@ def test_map_shares_what_is_no_iterable() -> None:
 
     def body() -> Any:
         shared = unmapped([9])
-        return join.map([1, 2], "ab", 5, None, shared, key=[7, 8], other=shared).result()
+        return join.map(
+            [1, 2], "ab", 5, None, shared, key=[7, 8], other=shared
+        ).result()
 
     assert in_flow(body).result() == [
         ((1, "ab", 5, None, [9]), {"key": 7, "other": [9]}),
@@ -589,13 +589,12 @@ def test_a_template_that_cannot_be_filled_says_what_there_is() -> None:
     def load(day: str) -> str:
         return day
 
-    with pytest.raises(ValueError, match="'load-{night}' .* there is day"):
+    with pytest.raises(ValueError, match=r"'load-{night}' .* there is day"):
         load("monday")
 
 
 def test_a_task_that_returns_a_state_ends_in_it(record: Record) -> None:
     """States made by the task's code decide how its run ends; the call gives the state's data."""
-
     states = {
         "good": Completed(data=4, message="fine", name="Good"),
         "bad": Failed(message="not today"),

@@ -73,7 +73,9 @@ def submit_task(
     if scope.dispatcher.open >= WINDOW:
         scope.dispatcher.make_room()
     run.context = context or copy_context()
-    if run.row is None and not run.deferred:  # one that is on record may need no change at all
+    if (
+        run.row is None and not run.deferred
+    ):  # one that is on record may need no change at all
         run.deferred = True
         scope.journal.defer(run, run.created_at)
     scope.dispatcher.submit(run, run.upstream or [])
@@ -165,7 +167,7 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
     scope = FlowScope(
         parts,
         spec,
-        new_id(now, os.urandom(10)),
+        new_id(now, os.urandom(8)),
         random_name(parts.random),
         parameters=parameters,
         fence=Fence(parts.owner, 1),

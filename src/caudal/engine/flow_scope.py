@@ -59,7 +59,7 @@ class FlowScope:
         self.journal = parts.journal
         self.runner = runner
         self.dispatcher = Dispatcher(parts, runner)
-        self.ids = TaskRunIds(run_id or os.urandom(16), os.urandom(4))
+        self.ids = TaskRunIds(run_id or os.urandom(16), fence.attempt, os.urandom(3))
         self.path = ""
         #: A flow's code holds no place of its own; that of the task around it counts.
         self.place = None

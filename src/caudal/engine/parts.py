@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from random import Random
     from uuid import UUID
 
-    from caudal.engine.commands import Command
     from caudal.engine.journal import Journal
     from caudal.engine.loop import LoopThread
     from caudal.engine.pool import Pool
@@ -123,8 +122,8 @@ class Parts(Protocol):
     results: Results
     pool: Pool
     timers: Timers
-    #: Makes the program of a task run for a runner.
-    task_program: Callable[[Any, Runner], Generator[Command, Any, None]]
+    #: Makes the program of a task run for a runner; it yields ``engine.commands.Command``s.
+    task_program: Callable[[Any, Runner], Generator[Any, Any, None]]
     trusted_until: float
 
     @property

@@ -1,9 +1,9 @@
 """Ids of runs: sixteen bytes that sort by time, cheap enough for a million tasks.
 
-A flow run's id is a version 7 UUID. A task run's id is one too: it carries the flow run's time, thirty random
-bits that the flow run's process drew, and a counter in its last four bytes, so that making one costs an addition and ids
-of one run lie beside each other in the ledger's index. Monotonic counters in the random part are method 1 of
-RFC 9562, section 6.2 (https://www.rfc-editor.org/rfc/rfc9562#section-6.2).
+A flow run's id is a version 7 UUID that counts a quarter of a microsecond (RFC 9562, section 6.2, method 3:
+https://www.rfc-editor.org/rfc/rfc9562#section-6.2). A task run's id is one too: it carries the flow run's time, the number of the
+attempt at the flow run, random bits that the process drew, and a counter in its last four bytes (method 1), so that making
+one costs an addition and ids of one run lie beside each other in the ledger's index, oldest first.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ def new_id(now: float, random: bytes) -> bytes:
 
     Args:
         now: Seconds since the epoch.
-        random: Ten random bytes.
+        random: Eight random bytes.
     """
-    head = int(now * 1000).to_bytes(6, "big")
+    milliseconds, rest = divmod(now * 1000, 1)
+    fraction = int(rest * 4096)
     return (
-        head
-        + bytes((0x70 | random[0] & 0x0F, random[1], 0x80 | random[2] & 0x3F))
-        + random[3:10]
+        int(milliseconds).to_bytes(6, "big")
+        + (0x7000 | fraction).to_bytes(2, "big")
+        + bytes((0x80 | random[0] & 0x3F,))
+        + random[1:8]
     )
 
 
@@ -36,13 +38,16 @@ class TaskRunIds:
 
     Args:
         flow_run_id: The flow run.
-        random: Four random bytes, new for each process that works on the flow run.
+        attempt: Number of the attempt at it; those after the 63rd count as the 63rd.
+        random: Three random bytes, new for each process that works on the flow run.
     """
 
     __slots__ = ("_counter", "_prefix")
 
-    def __init__(self, flow_run_id: bytes, random: bytes) -> None:
-        self._prefix = flow_run_id[:8] + bytes((0x80 | random[0] & 0x3F,)) + random[1:4]
+    def __init__(self, flow_run_id: bytes, attempt: int, random: bytes) -> None:
+        self._prefix = (
+            flow_run_id[:8] + bytes((0x80 | min(attempt, 0x3F),)) + random[:3]
+        )
         self._counter = count(1)
 
     def new(self) -> bytes:

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from caudal.runners.pickling import dumps
 if TYPE_CHECKING:
     from caudal.model.specs import Spec
 
-#: Seconds that a worker gets to end by itself when it is no longer needed.
+#: Seconds that a worker whose connection is closed gets to end.
 _CLOSING_SECONDS = 2.0
 
 
@@ -49,6 +50,8 @@ class ProcessRunner:
         self._idle: list[_Worker] = []
         self._busy: dict[Any, _Worker] = {}
         self._lock = threading.Lock()
+        # Workers end with the runner that started them, at the latest when this process exits.
+        weakref.finalize(self, _end, self._idle)
 
     def call(
         self, spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
@@ -92,9 +95,12 @@ class ProcessRunner:
     def close(self) -> None:
         """End the idle workers; a second call does nothing."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for worker in idle:
-            worker.close()
+            _end(self._idle)
+
+
+def _end(workers: list[_Worker]) -> None:
+    while workers:
+        workers.pop().kill()
 
 
 class _Worker:
@@ -155,14 +161,6 @@ class _Worker:
         self._process.kill()
         self._process.wait()
         self._connection.close()
-
-    def close(self) -> None:
-        """Let the process end by itself, or kill it."""
-        self._connection.close()
-        try:
-            self._process.wait(_CLOSING_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
 
     def _how_it_ended(self) -> str:
         try:

@@ -55,11 +55,11 @@ class SampleRun:
     def __init__(self, flow_name: str = "ingest", name: str = "brave-otter") -> None:
         self.flow_name, self.name = flow_name, name
         self.created_at = moment()
-        self.id = new_id(self.created_at, urandom(10))
+        self.id = new_id(self.created_at, urandom(8))
         self.owner = urandom(16)
         self.attempt = 1
         self.task_rows: dict[bytes, TaskRunRow] = {}
-        self._ids = TaskRunIds(self.id, urandom(4))
+        self._ids = TaskRunIds(self.id, 0, urandom(3))
 
     @property
     def fence(self) -> Fence:

@@ -92,9 +92,8 @@ def _serve(message: bytes) -> bytes:
 def _call(
     task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[str, Any]
 ) -> Any:
-    about["parameters"] = (
-        pickle.loads(about["parameters"]) if about["parameters"] else {}
-    )
+    packed = about["parameters"]
+    about["parameters"] = pickle.loads(packed) if packed else {}  # noqa: S301 - our own parent
     run = RemoteTask(task.spec, about)
     run.args, run.kwargs = args, kwargs
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for

@@ -11,8 +11,9 @@ import landing
 import pytest
 import sources
 from errors import SourceError, WarehouseError
-from tests.integration.retail.conftest import EXAMPLE
 from warehouse import TABLES, connect
+
+from tests.integration.retail.conftest import EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -68,7 +68,9 @@ def test_failure_hooks_see_the_exception() -> None:
     """A hook of a failed run can get the exception."""
     seen: list[Any] = []
 
-    @task(on_failure=[lambda *hook: seen.append(hook[2].result(raise_on_failure=False))])
+    @task(
+        on_failure=[lambda *hook: seen.append(hook[2].result(raise_on_failure=False))]
+    )
     def work() -> None:
         raise ValueError("no")
 
@@ -195,7 +197,11 @@ def test_flow_hooks_get_the_flow_run() -> None:
 
     around("5")
     run = seen[0]
-    assert (run.flow_name, run.parameters, run.run_count) == ("around", {"number": 5}, 1)
+    assert (run.flow_name, run.parameters, run.run_count) == (
+        "around",
+        {"number": 5},
+        1,
+    )
 
 
 def test_a_hook_of_a_task_that_returns_a_failed_state_is_the_failure_hook() -> None:

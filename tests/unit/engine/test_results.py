@@ -98,7 +98,7 @@ def test_a_result_that_cannot_be_stored_fails_the_run(record: Record) -> None:
     def lock() -> Any:
         return threading.Lock()
 
-    with pytest.raises(SerializationError, match="'_thread.lock'"):
+    with pytest.raises(SerializationError, match=r"'_thread.lock'"):
         flow(lambda: lock(), name="around")()
     run = record.tasks()["lock-0"]
     assert run.state_name == "Failed"

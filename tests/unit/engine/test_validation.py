@@ -57,7 +57,7 @@ class Box:
 
 
 @flow
-def typed(  # noqa: PLR0913 - one of each kind
+def typed(  # noqa: PLR0913, PLR0917 - one of each kind
     number: int = 0,
     ratio: float = 0.0,
     flag: bool = False,  # noqa: FBT001, FBT002
@@ -119,7 +119,11 @@ def test_values_are_coerced_to_their_hints(
         ("day", "yesterday", "day: "),
         ("colour", "green", "'red' or 'blue'"),
         ("mode", "medium", "'fast' or 'slow'"),
-        ("order", {"lines": ["x"]}, r"order.number: Field required(.|\n)*order.lines.0: "),
+        (
+            "order",
+            {"lines": ["x"]},
+            r"order.number: Field required(.|\n)*order.lines.0: ",
+        ),
         ("small", 10, "less than 10"),
         ("pairs", {"a": ["x"]}, "pairs.a.0: "),
     ],
@@ -162,7 +166,7 @@ def test_classes_that_pydantic_does_not_know_are_checked_by_instance(
     held = Holder(content=thing)
     assert around(thing, held) == (thing, held)
     assert record.flow().state_name == "Completed"
-    with pytest.raises(ParameterTypeError, match="thing: .*instance of Opaque"):
+    with pytest.raises(ParameterTypeError, match=r"thing: .*instance of Opaque"):
         around("no thing")
 
 
