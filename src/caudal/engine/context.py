@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from caudal.exceptions import MissingContextError
+from caudal.twins import ask_run
 
 if TYPE_CHECKING:
     from caudal.engine.parts import Run, Scope
@@ -33,3 +34,12 @@ def require_run(what: str) -> Run:
     if run is None:
         raise MissingContextError(what)
     return run
+
+
+def _is_async() -> bool | None:
+    """Say whether the run in charge is one of a coroutine function; None when there is no run."""
+    run = current.get()
+    return None if run is None or run.spec is None else run.spec.is_async
+
+
+ask_run(_is_async)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
@@ -20,6 +19,7 @@ from caudal.exceptions import (
     PausedRun,
     UnfinishedRun,
 )
+from caudal.twins import can_await
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -282,7 +282,7 @@ class State(Generic[R_co]):
     ) -> R_co:
         """Return the run's result, or raise what made it fail.
 
-        Called while an event loop runs in this thread, it returns an awaitable of the same.
+        Called from code that can await, it returns an awaitable of the same.
 
         Args:
             raise_on_failure: Raise the exception of a failed, crashed or cancelled run; else return it.
@@ -292,7 +292,7 @@ class State(Generic[R_co]):
             UnfinishedRun: The run has not ended.
             MissingResult: The result was not kept.
         """
-        if _loop_is_running():
+        if can_await():
             return cast("R_co", self.aresult(raise_on_failure, retry_result_failure))
         return self.get(raise_on_failure=raise_on_failure)
 
@@ -388,9 +388,3 @@ class _Missing:
 
 #: The data of a completed state whose result was not kept.
 MISSING = _Missing()
-
-
-def _loop_is_running() -> bool:
-    """Say whether an event loop runs in this thread, without importing asyncio."""
-    events = sys.modules.get("asyncio.events")
-    return events is not None and events._get_running_loop() is not None  # noqa: SLF001 - asyncio exports it as asyncio._get_running_loop

@@ -1,0 +1,66 @@
+"""Two names for one thing that takes time: a plain one for plain code, and its twin with an ``a`` for coroutines.
+
+The twin always returns an awaitable. The plain name does so too when it is called from code that can await, and blocks everywhere else:
+code can await when an event loop runs in its thread, unless the flow or task in charge is a plain function, which was called on that thread.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_asked: list[Callable[[], bool | None]] = []
+
+
+def ask_run(is_async: Callable[[], bool | None]) -> None:
+    """Say how to learn of the run in charge whether its function is a coroutine function; None is no run."""
+    _asked[:] = [is_async]
+
+
+def can_await() -> bool:
+    """Say whether the code that calls can await what it is given."""
+    events = sys.modules.get("asyncio.events")  # whoever runs a loop has imported it
+    if events is None or events._get_running_loop() is None:  # noqa: SLF001 - exported as asyncio._get_running_loop
+        return False
+    return not _asked or _asked[0]() is not False
+
+
+def dispatched(
+    twin: Callable[P, Coroutine[Any, Any, R]],
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator for the plain name, which calls its twin where the caller can await.
+
+    Args:
+        twin: The coroutine function with the same parameters; in a class body, a class method too.
+    """
+    asynchronous = cast(
+        "Callable[P, Coroutine[Any, Any, R]]", getattr(twin, "__func__", twin)
+    )
+
+    def decorate(plain: Callable[P, R]) -> Callable[P, R]:
+        @wraps(plain)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            if can_await():
+                return cast("R", asynchronous(*args, **kwargs))
+            return plain(*args, **kwargs)
+
+        return called
+
+    return decorate
+
+
+async def in_thread(plain: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a blocking function in a thread, with this context, and return what it returns: the body of most twins.
+
+    In the thread no event loop runs, so that the plain name of the twin itself blocks there.
+    """
+    import asyncio  # noqa: PLC0415 - costs 40 ms; whoever awaits has it
+
+    return await asyncio.to_thread(plain, *args, **kwargs)
