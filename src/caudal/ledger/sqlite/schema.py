@@ -20,7 +20,7 @@ VERSION = 1
 
 
 def migrations() -> list[Path]:
-    """Return the migration scripts; the n-th leads to version n."""
+    """Return the migration scripts from the first released schema on: the first leads to version 2, and so on."""
     return sorted((FOLDER / "migrations").glob("[0-9]*.sql"))
 
 
@@ -51,7 +51,7 @@ def ensure_schema(connection: Connection, path: str) -> None:
 
 
 def _scripts_after(version: int) -> list[Path]:
-    return migrations()[version:] if version else [FOLDER / "schema.sql"]
+    return migrations()[version - 1 :] if version else [FOLDER / "schema.sql"]
 
 
 def _version(connection: Connection, path: str) -> int:

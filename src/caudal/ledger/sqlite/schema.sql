@@ -1,4 +1,5 @@
--- The whole schema as it is today; migrations/ lead to it from every released version.
+-- The whole schema as it is today, and until the first release the only place where it stands. After that, scripts in
+-- migrations/ lead to it from every released version.
 -- Ids are sixteen bytes that sort by time, times are seconds since the epoch in UTC, fields that hold JSON are text, null when there is nothing.
 
 -- The truth. Everything up to check_result is a projection of it.
