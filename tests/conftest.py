@@ -141,9 +141,7 @@ def _audit_moves(events: Sequence[Event]) -> None:
         for kind, *_ in change.moves:
             before = states.get(run_id, "PENDING")
             is_task = not hasattr(change, "attempt")
-            assert can_move(before, kind, reopen=reopens or is_task) or (
-                is_task and before == "COMPLETED"
-            ), (before, kind)
+            assert can_move(before, kind, reopen=reopens or is_task), (before, kind)
             states[run_id] = kind
 
 

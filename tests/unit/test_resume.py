@@ -101,7 +101,13 @@ def test_stored_work_is_not_done_again(shop: Shop, record: Record) -> None:
     assert after.state_name == "Completed"
     assert after.details["restored_task_runs"] == 2
     assert (after.task_count, after.task_completed, after.task_failed) == (3, 3, 0)
-    assert record.states(after) == ["Pending", "Running", "Failed", "Running", "Running", "Completed"]  # fmt: skip
+    assert record.states(after) == [
+        "Pending",
+        "Running",
+        "Failed",
+        "Running",
+        "Completed",
+    ]
     for name in ("extract-0", "transform-0"):
         assert record.tasks()[name] == tasks[name]
     assert record.states(tasks["load-0"]) == [
@@ -139,7 +145,10 @@ def test_changed_inputs_are_computed_again(shop: Shop, record: Record) -> None:
     run_id = record.flow().id
     assert resume_flow_run(shop.flow, run_id).result() == 18
     assert shop.noted() == ["transform 3", "load"]
-    assert any("with other inputs or other code" in line for line in record.logs())
+    (warning,) = [line for line in record.logs() if "in an earlier attempt" in line]
+    assert "'transform-0' completed" in warning
+    assert "inputs.factor was '" in warning
+    assert warning.endswith("It is run again.")
 
 
 def test_parameters_can_be_changed(shop: Shop, record: Record) -> None:
@@ -147,6 +156,7 @@ def test_parameters_can_be_changed(shop: Shop, record: Record) -> None:
     shop.broken = False
     assert resume_flow_run(shop.flow, record.flow().id, {"number": 3}).result() == 6
     assert shop.noted() == ["extract 3", "transform 2", "load"]
+    assert record.flow().parameters == {"number": 3}
 
 
 def test_a_step_that_was_not_reached_runs(tmp_path: Path, record: Record) -> None:

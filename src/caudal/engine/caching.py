@@ -19,6 +19,8 @@ from caudal.model.ids import format_id
 
 if TYPE_CHECKING:
     from caudal.engine.live_task import LiveTask
+    from caudal.engine.recorded import Recorded
+    from caudal.exceptions import ResumeMismatchError
     from caudal.model.results import StoredResult
     from caudal.model.runs import TaskRunRow
 
@@ -47,7 +49,7 @@ class Keeping:
         run: The task run, its inputs resolved.
     """
 
-    __slots__ = ("_hash", "_key", "_run", "persists")
+    __slots__ = ("_hash", "_key", "_parts", "_run", "persists")
 
     def __init__(self, run: LiveTask) -> None:
         self._run = run
@@ -56,10 +58,15 @@ class Keeping:
             run.scope.persist if run.spec.persist is None else run.spec.persist
         )
         self._key: str | None = None
+        self._parts: dict[str, str] = {}
         self._hash: str | None = None
 
     def find(self) -> Kept | None:
-        """Return a kept result that makes the call needless, or None."""
+        """Return a kept result that makes the call needless, or None.
+
+        Raises:
+            ResumeMismatchError: One is recorded for this call, made with other inputs or code, and the settings ask for an error.
+        """
         if not self.persists:
             return None
         run = self._run
@@ -71,9 +78,12 @@ class Keeping:
             else run.scope.parts.settings.tasks_refresh_cache
         ):
             return None
-        recorded = run.scope.recorded.get(run.path)
+        recorded = run.scope.recorded
         if recorded is not None:
-            kept = self._recorded_result(recorded)
+            if run.path in recorded.again:
+                return None
+            row = recorded.task(run.path)
+            kept = None if row is None else self._recorded_result(recorded, row)
             if kept is not None:
                 return kept
         return self._read(self._key, None) if self._key else None
@@ -94,6 +104,14 @@ class Keeping:
         run.type, run.state_name = "COMPLETED", kept.recorded.state_name
         run.at, run.data = kept.recorded.ended_at or run.at, data
         run.scope.restored += 1
+        run.close()
+
+    def refuse(self, mismatch: ResumeMismatchError) -> None:
+        """Fail the run in this process, and leave what is recorded of it as it is."""
+        run = self._run
+        run.pending.clear()
+        run.type, run.state_name, run.data = "FAILED", "Failed", mismatch
+        run.message = str(mismatch)
         run.close()
 
     def store(self, value: Any) -> StoredResult:
@@ -121,26 +139,41 @@ class Keeping:
             run.know(inputs_hash=self._inputs_hash())
         return stored
 
-    def _recorded_result(self, row: TaskRunRow) -> Kept | None:
+    def _recorded_result(self, recorded: Recorded, row: TaskRunRow) -> Kept | None:
         """Return the result of this very call from an earlier attempt at the flow run, if its inputs were the same."""
         details = row.details or {}
         result_key = details.get("result_key")
         if row.state_type != "COMPLETED" or result_key is None:
             return None
-        if self._key is not None:
-            same = details.get("cache_key") == self._key
-        else:
-            same = (
-                details.get("inputs_hash") is not None
-                and details["inputs_hash"] == self._inputs_hash()
-            )
-        if not same:
-            task_logger(self._run).warning(
-                "%s completed in an earlier attempt, but with other inputs or other code; it is run again",
-                row.name,
-            )
+        difference = self._difference(details)
+        if difference is not None:
+            text = f"{row.path!r} completed in an earlier attempt with other inputs or other code: {difference}"
+            recorded.report(self._run.scope, text, "It is run again.")
             return None
         return self._read(result_key, row)
+
+    def _difference(self, details: dict[str, Any]) -> str | None:
+        """Say how this call differs from the one on record, or None where it does not.
+
+        A call that cannot be compared differs.
+        """
+        was: dict[str, str | None]
+        now: dict[str, str | None]
+        if self._key is None:
+            was, now = {"inputs": details.get("inputs_hash")}, {"inputs": self._inputs_hash()}  # fmt: skip
+            is_same = was == now and now["inputs"] is not None
+        else:
+            was, now = details.get("cache_parts") or {}, {**self._parts}
+            is_same = details.get("cache_key") == self._key
+        if is_same:
+            return None
+        changed = sorted(
+            name for name in was.keys() | now.keys() if was.get(name) != now.get(name)
+        )
+        return ", ".join(
+            f"{name} was {_short(was.get(name))} and is {_short(now.get(name))}"
+            for name in changed or was
+        )
 
     def _read(self, key: str, recorded: TaskRunRow | None) -> Kept | None:
         results = self._run.scope.parts.results
@@ -166,15 +199,15 @@ class Keeping:
         try:
             if spec.storage_key and spec.cache_policy is None:
                 key = _named_key(spec.storage_key, context)
-                parts = {"result_storage_key": key}
+                self._parts = {"result_storage_key": key}
             else:
-                parts = policy.parts(context, self._inputs(), scope.parameters)
-                key = policy.key_of(parts)
+                self._parts = policy.parts(context, self._inputs(), scope.parameters)
+                key = policy.key_of(self._parts)
         except Exception as error:  # noqa: BLE001 - keys may come from the user's function
             task_logger(run).warning("the result cannot be cached: %s", error)
             return None
         if key is not None:
-            run.know(cache_key=key, cache_parts=parts)
+            run.know(cache_key=key, cache_parts=self._parts)
         return key
 
     def _inputs_hash(self) -> str | None:
@@ -190,6 +223,11 @@ class Keeping:
     def _inputs(self) -> dict[str, Any]:
         run = self._run
         return run.spec.bind(run.args, run.kwargs)
+
+
+def _short(part: str | None) -> str:
+    """Return enough of a part of a key to tell it from another one."""
+    return "unknown" if part is None else repr(part[:12])
 
 
 def _named_key(template: str, context: CacheContext) -> str:

@@ -15,11 +15,11 @@ from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.inputs import ATOMS, Pending, find
 from caudal.engine.live_task import LiveTask
-from caudal.engine.logs import capture_prints, install
+from caudal.engine.logs import capture_prints, flow_logger, install
 from caudal.engine.names import random_name, run_name
-from caudal.engine.recovery import load_recorded, record_parameters
+from caudal.engine.recovery import had_parameters, load_recorded, record_parameters
 from caudal.engine.task_run import task_program
-from caudal.exceptions import CancelledRun
+from caudal.exceptions import CancelledRun, CaudalError, FlowRunNotResumableError
 from caudal.model.ids import new_id
 from caudal.model.jsonable import jsonable
 from caudal.model.runs import Fence
@@ -27,7 +27,6 @@ from caudal.model.runs import Fence
 if TYPE_CHECKING:
     from contextvars import Context
 
-    from caudal.engine.engine import Engine
     from caudal.engine.parts import Parts, Run
     from caudal.model.runs import FlowRunRow
     from caudal.model.specs import FlowSpec, TaskSpec
@@ -90,6 +89,7 @@ def make_task_run(
     Raises:
         LeaseLostError: This process may not go on with the flow run.
         CancelledRun: The flow run is being stopped.
+        ResumeMismatchError: The call is not the one on record, and the settings ask for an error.
     """
     parent = current.get()
     if parent is None:
@@ -101,12 +101,11 @@ def make_task_run(
     index = parent.next_index(spec.name)
     name = f"{spec.name}-{index}"
     path = f"{parent.path}/{name}" if parent is not scope else name
+    row = None if scope.recorded is None else scope.recorded.meet(scope, path)
     run = LiveTask(spec, scope, parent, name, path, args, kwargs)
     scope.live.add(run)
-    if scope.recorded:
-        row = scope.recorded.get(path)
-        if row is not None:
-            run.id, run.row = row.id, row
+    if row is not None:
+        run.id, run.row = row.id, row
     _connect(run, args, kwargs, wait_for)
     tags = added_tags.get() | spec.tags | scope.tags
     if tags:
@@ -153,16 +152,30 @@ def _install_logs(parts: Parts) -> None:
 def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
     """Return a new flow run, its creation in the journal.
 
+    A call by a flow that is run again goes on with the run that the call made before, if there is one.
+
     Args:
         spec: The flow.
         parameters: The call's arguments by name, not validated yet.
     """
     parent = current.get()
-    parts = (
-        cast("FlowScope", parent.scope).parts
-        if parent is not None
-        else current_engine()
-    )
+    if parent is None:
+        return _new_flow_run(spec, parameters, current_engine(), None, None)
+    outer = cast("FlowScope", parent.scope)
+    path = _child_path(parent, spec)
+    recorded = None if outer.recorded is None else outer.recorded.flow(path)
+    return (
+        recorded and go_on_with_child(spec, recorded, parameters, parent)
+    ) or _new_flow_run(spec, parameters, outer.parts, parent, path)
+
+
+def _new_flow_run(
+    spec: FlowSpec,
+    parameters: dict[str, Any],
+    parts: Parts,
+    parent: Run | None,
+    path: str | None,
+) -> FlowScope:
     now = timestamp()
     scope = FlowScope(
         parts,
@@ -178,9 +191,11 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
     _open(scope)
     if spec.run_name is not None:
         scope.name = run_name(spec, parameters)
-    details: dict[str, Any] = {"entrypoint": spec.entrypoint, "version": spec.version}
-    if parent is not None:
-        details["path"] = _child_path(parent, spec)
+    details: dict[str, Any] = {
+        "entrypoint": spec.entrypoint,
+        "version": spec.version,
+        "path": path,
+    }
     details |= record_parameters(scope)
     shown = {name: jsonable(value) for name, value in parameters.items()}
     scope.create(
@@ -190,31 +205,88 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
 
 
 def resume_flow_run(
-    spec: FlowSpec, row: FlowRunRow, parameters: dict[str, Any], engine: Engine
+    spec: FlowSpec,
+    row: FlowRunRow,
+    parameters: dict[str, Any],
+    parts: Parts,
+    parent: Run | None = None,
 ) -> FlowScope:
     """Return the scope of a flow run that this process has claimed, with what it did before.
 
     Args:
         spec: The flow, as it is in today's code.
         row: The claimed run.
-        parameters: The parameters it was started with.
-        engine: The engine that claimed it.
+        parameters: What it is called with now.
+        parts: What it works with.
+        parent: The run whose code made the call, None at the top.
     """
+    scope = _scope_of(spec, row, parameters, parts, parent)
+    _open(scope)
+    load_recorded(scope)
+    if not had_parameters(parts, row, parameters):
+        shown = {name: jsonable(value) for name, value in parameters.items()}
+        kept = {"parameters": None, "parameters_key": None} | record_parameters(scope)
+        scope.know(kept, shown)
+    return scope
+
+
+def _scope_of(
+    spec: FlowSpec,
+    row: FlowRunRow,
+    parameters: dict[str, Any],
+    parts: Parts,
+    parent: Run | None,
+) -> FlowScope:
+    """Return a flow run as its row says it is."""
     scope = FlowScope(
-        engine,
+        parts,
         spec,
         row.id,
         row.name,
         parameters=parameters,
-        fence=Fence(engine.owner, row.attempt),
-        parent=None,
-        runner=runner_of(spec, engine),
+        fence=Fence(parts.owner, row.attempt),
+        parent=parent,
+        runner=runner_of(spec, parts),
     )
     scope.tags = frozenset(row.tags)
-    scope.run_count = row.run_count
-    _open(scope)
-    load_recorded(scope)
+    scope.type, scope.state_name, scope.at = (
+        row.state_type,
+        row.state_name,
+        row.state_at,
+    )
+    scope.message, scope.run_count = row.details.get("message"), row.run_count
+    scope.resumed = True
     return scope
+
+
+def go_on_with_child(
+    spec: FlowSpec, row: FlowRunRow, parameters: dict[str, Any], parent: Run
+) -> FlowScope | None:
+    """Return the flow run that a call made in an earlier attempt: ended where its result was kept, else taken up again.
+
+    None means that it is in other hands, and that the call makes a new run.
+    """
+    parts = cast("FlowScope", parent.scope).parts
+    if row.state_type == "COMPLETED" and (spec.version == row.details.get("version")):
+        key: str | None = row.details.get("result_key")
+        if key is not None and had_parameters(parts, row, parameters):
+            try:
+                value = parts.results.load(key)
+            except CaudalError as error:
+                flow_logger(parent.scope).warning(
+                    "a kept result cannot be used, flow run %r is run again: %s",
+                    row.name,
+                    error,
+                )
+            else:
+                scope = _scope_of(spec, row, parameters, parts, parent)
+                scope.data = value
+                return scope
+    try:
+        claimed = parts.claim(row.id, again=True)
+    except FlowRunNotResumableError:
+        return None
+    return resume_flow_run(spec, claimed, parameters, parts, parent)
 
 
 def _open(scope: FlowScope) -> None:

@@ -106,11 +106,13 @@ class Engine:
         """Learn that a flow run has ended here."""
         self._on_lost.pop(flow_run_id, None)
 
-    def claim(self, flow_run_id: bytes) -> FlowRunRow:
+    def claim(self, flow_run_id: bytes, *, again: bool = False) -> FlowRunRow:
         """Take a flow run over for this process; see ``Ledger.claim``."""
         self.journal.barrier().wait()
         self._hold_lease()
-        return self.ledger.claim(flow_run_id, self.owner, timestamp(), is_alive)
+        return self.ledger.claim(
+            flow_run_id, self.owner, timestamp(), is_alive, again=again
+        )
 
     def sweep(self) -> Sequence[FlowRunRow]:
         """Mark the runs of dead processes as crashed; see ``Ledger.sweep``."""

@@ -52,6 +52,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         scope: The flow run, created in the journal.
     """
     assert scope.spec is not None, "the scope of tasks outside flows has no program"
+    if is_terminal(scope.type):  # an earlier attempt of the parent has its result
+        return scope.state()
     try:
         scope.parameters = _validated(scope)
         state = yield from _attempts(scope)
@@ -93,10 +95,14 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     failures = 0
     while True:
         scope.check()
-        scope.move("RUNNING", "Retrying" if failures else "Running")
+        if failures or not scope.resumed:
+            scope.move("RUNNING", "Retrying" if failures else "Running")
         if scope.parent is None or failures == 0:
             flow_logger(scope).info(
-                "Beginning flow run %r for flow %r", scope.name, spec.name
+                "%s flow run %r for flow %r",
+                "Resuming" if scope.resumed else "Beginning",
+                scope.name,
+                spec.name,
             )
         yield from _hooks(scope, "running")
         state = yield from _attempt(scope)

@@ -19,8 +19,8 @@ from caudal.model.states import State, StateType, is_terminal
 if TYPE_CHECKING:
     from caudal.engine.dispatcher import Submitted
     from caudal.engine.parts import Parts, Run
+    from caudal.engine.recorded import Recorded
     from caudal.ledger.port import Batch
-    from caudal.model.runs import TaskRunRow
     from caudal.model.specs import FlowSpec
     from caudal.runners.port import Runner
 
@@ -67,8 +67,10 @@ class FlowScope:
         self.origins = Origins()
         #: Task runs that have not ended.
         self.live: set[Submitted] = set()
-        #: Task runs of an earlier attempt at this flow run, by path: what a resumed run need not do again.
-        self.recorded: dict[str, TaskRunRow] = {}
+        #: What earlier attempts at this flow run left, so that it need not be done again; None in the first attempt.
+        self.recorded: Recorded | None = None
+        #: Whether this process took the run over, so that it is running already.
+        self.resumed = False
         self.created_at = self.at = timestamp()
         self.type, self.state_name = _PENDING, "Pending"
         self.message: str | None = None
@@ -144,6 +146,10 @@ class FlowScope:
         if is_terminal(kind):
             change.owner = None
         self._put(change)
+
+    def know(self, details: dict[str, Any], parameters: dict[str, Any]) -> None:
+        """Record facts about the run, and what it is called with now."""
+        self._put(FlowRunChange(parameters=parameters, details=details))
 
     def _put(self, change: FlowRunChange) -> None:
         if self.id is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from caudal.engine.results import Results
     from caudal.engine.timers import Timers
     from caudal.ledger.port import Ledger
+    from caudal.model.runs import FlowRunRow
     from caudal.model.states import State
     from caudal.runners.port import Runner
     from caudal.settings import Settings
@@ -142,6 +143,10 @@ class Parts(Protocol):
             flow_run_id: The flow run.
             on_lost: Called with the reason when the ledger refused to write for it.
         """
+        ...
+
+    def claim(self, flow_run_id: bytes, *, again: bool = False) -> FlowRunRow:
+        """Take a flow run over for this process; see ``Ledger.claim``."""
         ...
 
     def forget(self, flow_run_id: bytes) -> None:

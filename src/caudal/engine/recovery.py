@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from caudal.engine.recorded import Recorded
 from caudal.exceptions import CaudalError, FlowRunNotResumableError
 from caudal.ledger.port import RunFilter
 from caudal.model.ids import format_id
@@ -12,7 +13,7 @@ from caudal.model.jsonable import is_exact, jsonable
 if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import Parts
-    from caudal.model.runs import FlowRunRow
+    from caudal.model.runs import FlowRunRow, TaskRunRow
 
 _PAGE = 5000
 
@@ -57,14 +58,35 @@ def recorded_parameters(parts: Parts, row: FlowRunRow) -> dict[str, Any]:
 
 
 def load_recorded(scope: FlowScope) -> None:
-    """Read a flow run's task runs of earlier attempts, so that what they did is not done again."""
+    """Read what earlier attempts at a flow run left, so that it is not done again."""
     assert scope.id is not None, "only flow runs have attempts"
     scope.journal.barrier().wait()
-    where = RunFilter(flow_run_id=scope.id)
+    ledger, where = scope.parts.ledger, RunFilter(flow_run_id=scope.id)
+    tasks: list[TaskRunRow] = []
     after: bytes | None = None
     while True:
-        rows = scope.parts.ledger.task_runs(where, limit=_PAGE, after=after)
-        scope.recorded.update((row.path, row) for row in rows)
+        page = ledger.task_runs(where, limit=_PAGE, after=after)
+        tasks += page
+        if len(page) < _PAGE:
+            break
+        after = page[-1].id
+    flows: list[FlowRunRow] = []
+    before: bytes | None = None
+    while True:
+        rows = ledger.flow_runs(where, limit=_PAGE, before=before)
+        flows += rows
         if len(rows) < _PAGE:
-            return
-        after = rows[-1].id
+            break
+        before = rows[-1].id
+    strict = scope.parts.settings.resume_mismatch == "error"
+    scope.recorded = Recorded(tasks, reversed(flows), strict=strict)
+
+
+def had_parameters(parts: Parts, row: FlowRunRow, given: dict[str, Any]) -> bool:
+    """Say whether a flow run was started with these parameters; where that cannot be known it was not."""
+    from caudal.model.hashing import stable_hash  # noqa: PLC0415 - 10 ms that only resumed runs need
+
+    try:
+        return stable_hash(recorded_parameters(parts, row)) == stable_hash(given)
+    except CaudalError:
+        return False

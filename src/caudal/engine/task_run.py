@@ -23,6 +23,7 @@ from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
     CrashedRun,
     LedgerError,
+    ResumeMismatchError,
     RunTimeoutError,
     SerializationError,
     StorageError,
@@ -102,7 +103,11 @@ def _find_or_run(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
     from caudal.engine.caching import Keeping  # noqa: PLC0415 - 20 ms that only tasks that keep results need
 
     keeping = Keeping(run)
-    kept = yield Io(keeping.find)
+    try:
+        kept = yield Io(keeping.find)
+    except ResumeMismatchError as mismatch:
+        keeping.refuse(mismatch)
+        return
     if kept is None:
         yield from _attempts(run, runner, keeping)
         return

@@ -100,6 +100,25 @@ class FlowRunNotResumableError(RunError):
         return f"flow run {self.flow_run!r} cannot be resumed: {self.reason}"
 
 
+class ResumeMismatchError(RunError):
+    """A resumed flow run does not do what its earlier attempt did: the code or its inputs have changed.
+
+    Args:
+        flow_run: Name of the flow run.
+        difference: Both sides: what is on record, and what today's code does.
+    """
+
+    def __init__(self, flow_run: str, difference: str) -> None:
+        super().__init__(flow_run, difference)
+        self.flow_run, self.difference = flow_run, difference
+
+    def __str__(self) -> str:
+        return (
+            f"flow run {self.flow_run!r} does not match its record: {self.difference}. Go on with the code it was started with, "
+            "or set resume_mismatch=rerun to run again what has changed."
+        )
+
+
 class RunTimeoutError(RunError, TimeoutError):
     """An attempt took longer than its ``timeout_seconds``.
 

@@ -89,13 +89,16 @@ class MemoryLedger:
         owner: bytes,
         now: float,
         is_alive: Callable[[Lease], bool],
+        *,
+        again: bool = False,
     ) -> FlowRunRow:
         """Take a flow run over."""
         with self._open():
             row = self._flow_runs.get(flow_run_id)
             if row is None:
                 raise ObjectNotFound("flow run", format_id(flow_run_id))
-            check_claimable(row, self._leases.get(row.owner or b""), now, is_alive)
+            lease = self._leases.get(row.owner or b"")
+            check_claimable(row, lease, now, is_alive, again=again)
             self.commit(plan_claim(row, self._open_tasks(flow_run_id), owner, now))
             return structs.replace(self._flow_runs[flow_run_id])
 

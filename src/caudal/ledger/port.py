@@ -158,6 +158,8 @@ class Ledger(Protocol):
         owner: bytes,
         now: float,
         is_alive: Callable[[Lease], bool],
+        *,
+        again: bool = False,
     ) -> FlowRunRow:
         """Take a flow run over: one atomic step from any state but COMPLETED to RUNNING under a new owner.
 
@@ -165,7 +167,7 @@ class Ledger(Protocol):
         lease is missing or expired, or for which ``is_alive`` is false. The attempt goes up by one, so that a writer
         with the old fence is refused from here on, and task runs that were left open are moved to CRASHED. All
         of it is recorded as events. Of several callers at once, one succeeds; the new owner must hold a lease
-        before it claims, or the next caller takes it for gone.
+        before it claims, or the next caller takes it for gone. ``again`` makes COMPLETED runs eligible, too.
 
         Raises:
             ObjectNotFound: There is no such run.

@@ -68,7 +68,12 @@ def plan_claim(
 
 
 def check_claimable(
-    row: FlowRunRow, lease: Lease | None, now: float, is_alive: Callable[[Lease], bool]
+    row: FlowRunRow,
+    lease: Lease | None,
+    now: float,
+    is_alive: Callable[[Lease], bool],
+    *,
+    again: bool,
 ) -> None:
     """Do nothing if a flow run may be taken over.
 
@@ -77,11 +82,12 @@ def check_claimable(
         lease: Its owner's lease.
         now: Seconds since the epoch, UTC.
         is_alive: Whether the process of a lease that has not expired lives.
+        again: Whether it may be run again after it completed.
 
     Raises:
         FlowRunNotResumableError: It completed, or a live process works on it.
     """
-    if row.state_type == "COMPLETED":
+    if row.state_type == "COMPLETED" and not again:
         reason = "it completed, so there is nothing left to do. Start a new run."
         raise FlowRunNotResumableError(row.name, reason)
     if is_terminal(row.state_type) or row.owner is None or lease is None:

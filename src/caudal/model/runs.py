@@ -43,8 +43,9 @@ class FlowRunChange(Struct, omit_defaults=True):
     created_at: float | None = None
     parent_flow_run_id: str | None = None
     parent_task_run_id: str | None = None
-    parameters: dict[str, Any] | None = None
     tags: list[str] | None = None
+    #: What the run was called with, given again when another attempt is called with something else.
+    parameters: dict[str, Any] | None = None
     #: Who works on the run, and the number of that attempt at it: the fencing token.
     owner: str | UnsetType | None = UNSET
     attempt: int | None = None
@@ -190,6 +191,8 @@ def fold_flow_run(
         row.owner = _id(change.owner)
     if change.name:
         row.name = change.name
+    if change.parameters is not None:
+        row.parameters = change.parameters
     for move in change.moves:
         _move_flow_run(row, move)
     if change.details:

@@ -69,8 +69,10 @@ TRANSITIONS: Mapping[StateType, frozenset[StateType]] = {
     _S.CRASHED: frozenset(),
 }
 
-#: The moves out of an ended state that only an explicit resume or retry may make.
+#: The moves out of an ended state that only another attempt at the flow run may make. A completed task run begins anew when its
+#: result was not kept or does not fit any more, a completed flow run when somebody asks for it to be run again.
 REOPENINGS: Mapping[StateType, frozenset[StateType]] = {
+    _S.COMPLETED: frozenset({_S.PENDING, _S.RUNNING}),
     _S.FAILED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING}),
     _S.CANCELLED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING}),
     _S.CRASHED: frozenset({_S.SCHEDULED, _S.PENDING, _S.RUNNING}),

@@ -119,6 +119,8 @@ class SqliteLedger:
         owner: bytes,
         now: float,
         is_alive: Callable[[Lease], bool],
+        *,
+        again: bool = False,
     ) -> FlowRunRow:
         """Take a flow run over."""
         with self._database.transaction() as cursor:
@@ -128,7 +130,7 @@ class SqliteLedger:
             row = flow_run_row(found[0])
             values = cursor.execute(self._queries["lease"], (row.owner,)).fetchone()
             lease = None if values is None else Lease(*values)
-            check_claimable(row, lease, now, is_alive)
+            check_claimable(row, lease, now, is_alive, again=again)
             tasks = self._open_tasks(cursor, flow_run_id)
             made, _ = self._write(cursor, plan_claim(row, tasks, owner, now))
         return made.flow_rows[flow_run_id]
