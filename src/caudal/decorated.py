@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from caudal.model.retries import RetryPolicy
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S", bound=Spec)
 
 
@@ -28,7 +28,7 @@ def running() -> ModuleType:
     return module
 
 
-class Decorated(Generic[P, R, S]):
+class Decorated(Generic[P, R_co, S]):
     """A function that was decorated.
 
     Args:
@@ -40,12 +40,15 @@ class Decorated(Generic[P, R, S]):
         ReservedArgumentError: A parameter has a name that calls use themselves.
     """
 
+    options: dict[str, Any]
+    binder: Binder
+
     #: The decorator, for messages.
     kind: ClassVar[str]
     #: Its options and what they are when they are not given.
     defaults: ClassVar[dict[str, Any]]
 
-    def __init__(self, fn: Callable[P, R], **options: Any) -> None:
+    def __init__(self, fn: Callable[P, R_co], **options: Any) -> None:
         if not callable(fn):
             msg = f"@{self.kind} decorates functions, not {fn!r}"
             raise TypeError(msg)
@@ -112,11 +115,11 @@ class Decorated(Generic[P, R, S]):
         self.spec.hooks = hooks
         return fn
 
-    def __get__(self, instance: Any, owner: Any = None) -> Self:
-        """Return the same bound to an instance, so that methods can be decorated."""
+    def bound(self, instance: Any, owner: Any = None) -> Self:
+        """Return the same bound to an instance, which `__get__` does for methods."""
         if instance is None:
             return self
-        method: Callable[P, R] = cast("Any", self.fn).__get__(instance, owner)
+        method: Callable[P, R_co] = cast("Any", self.fn).__get__(instance, owner)
         bound = type(self)(method, **{**self.options, "name": self.name})
         bound.spec.hooks = self.spec.hooks
         return bound

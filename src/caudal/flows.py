@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from caudal.decorated import Decorated, hook_lists, running
 from caudal.model.signatures import is_coroutine_function
 from caudal.model.specs import FlowSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
+    from caudal.states import State
     from caudal.task_runners import TaskRunner
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 _HOOKS = ("completion", "failure", "cancellation", "crashed", "running")
 
@@ -44,7 +57,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-class Flow(Decorated[P, R, FlowSpec]):
+class Flow(Decorated[P, R_co, FlowSpec]):
     """A function whose calls are recorded as flow runs.
 
     Made by `flow`, which says what the arguments mean.
@@ -86,11 +99,31 @@ class Flow(Decorated[P, R, FlowSpec]):
         )
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload
     def __call__(
-        self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any
-    ) -> Any: ...
+        self: Flow[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[T]]: ...
+    @overload
+    def __call__(
+        self,
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> State[R_co]: ...
+    @overload
+    def __call__(
+        self,
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any,
+        **kwargs: Any,
+    ) -> R_co: ...
     def __call__(
         self,
         *args: Any,
@@ -116,6 +149,16 @@ class Flow(Decorated[P, R, FlowSpec]):
         return running().run_flow(
             self, args, kwargs, return_state=return_state, wait_for=wait_for
         )
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Flow[Concatenate[Any, Q], R], instance: object, owner: Any = None
+    ) -> Flow[Q, R]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return the same bound to an instance, so that methods can be decorated."""
+        return self.bound(instance, owner)
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return parameters coerced to the function's type hints.

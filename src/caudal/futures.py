@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from caudal.engine.live_task import LiveTask
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Future(Pending, Generic[R]):
+class Future(Pending, Generic[R_co]):
     """The result of a submitted task run.
 
     Pass it to another task to make that one wait for it; the task gets the result.
@@ -28,8 +29,10 @@ class Future(Pending, Generic[R]):
 
     __slots__ = ("__weakref__",)
 
+    run: LiveTask
+
     def __init__(self, run: LiveTask) -> None:
-        self.run = run
+        self.run = run  # pyright: ignore[reportIncompatibleVariableOverride] - nobody sets another one
 
     @property
     def task_run_id(self) -> UUID:
@@ -37,7 +40,7 @@ class Future(Pending, Generic[R]):
         return self.run.uuid
 
     @property
-    def state(self) -> State[R]:
+    def state(self) -> State[R_co]:
         """The state the run is in now."""
         return self.run.state()
 
@@ -64,7 +67,7 @@ class Future(Pending, Generic[R]):
         self,
         timeout: float | None = None,
         raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
-    ) -> R:
+    ) -> R_co:
         """Wait for the run's result and return it.
 
         Args:
@@ -81,7 +84,7 @@ class Future(Pending, Generic[R]):
             raise TimeoutError(msg)
         return run.outcome(raise_on_failure=raise_on_failure)
 
-    def add_done_callback(self, fn: Callable[[Future[R]], None]) -> None:
+    def add_done_callback(self, fn: Callable[[Future[R_co]], None]) -> None:
         """Have a function called with this future when the run has ended, at once if it has."""
         self.run.subscribe(lambda: fn(self))
 

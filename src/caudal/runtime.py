@@ -112,5 +112,5 @@ class _TaskRun:
         return None if run is None or run is run.scope else cast("LiveTask", run)
 
 
-flow_run = _FlowRun()
-task_run = _TaskRun()
+flow_run: _FlowRun = _FlowRun()
+task_run: _TaskRun = _TaskRun()

@@ -66,7 +66,9 @@ class TaskRunner:
             other, "max_workers", None
         )
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        """Return a hash that equal runners share."""
+        return hash((type(self), self.max_workers))
 
     def __reduce__(self) -> tuple[type[TaskRunner], tuple[int | None]]:
         return type(self), (self.max_workers,)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from caudal.decorated import Decorated, hook_lists, running
 from caudal.model.signatures import is_coroutine_function
 from caudal.model.specs import TaskSpec
+from caudal.task_options import DEFAULTS, NotSet, NotSetType, persists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
     from datetime import timedelta
 
     from caudal.futures import Future, FutureList
@@ -18,60 +28,22 @@ if TYPE_CHECKING:
     from caudal.states import State
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 _HOOKS = ("completion", "failure", "running", "commit", "rollback")
 
 
-class _NotSet:
-    """Marks an argument that was not given, where None means something."""
-
-    def __repr__(self) -> str:
-        return "NotSet"
-
-
-NotSet = _NotSet()
-
-
-_DEFAULTS: dict[str, Any] = {
-    "name": None,
-    "description": None,
-    "tags": None,
-    "version": None,
-    "cache_policy": NotSet,
-    "cache_key_fn": None,
-    "cache_expiration": None,
-    "task_run_name": None,
-    "retries": None,
-    "retry_delay_seconds": None,
-    "retry_jitter_factor": None,
-    "persist_result": None,
-    "result_storage": None,
-    "result_storage_key": None,
-    "result_serializer": None,
-    "cache_result_in_memory": True,
-    "timeout_seconds": None,
-    "log_prints": None,
-    "refresh_cache": None,
-    "on_completion": None,
-    "on_failure": None,
-    "on_running": None,
-    "on_commit": None,
-    "on_rollback": None,
-    "retry_condition_fn": None,
-    "viz_return_value": None,
-    "asset_deps": None,
-}
-
-
-class Task(Decorated[P, R, TaskSpec]):
+class Task(Decorated[P, R_co, TaskSpec]):
     """A function whose calls are recorded as task runs.
 
     Made by `task`, which says what the arguments mean.
     """
 
     kind = "task"
-    defaults = _DEFAULTS
+    defaults = DEFAULTS
 
     def _make_spec(self) -> TaskSpec:
         given = self.options
@@ -94,7 +66,7 @@ class Task(Decorated[P, R, TaskSpec]):
             timeout=None
             if given["timeout_seconds"] is None
             else float(given["timeout_seconds"]),
-            persist=_persists(given),
+            persist=persists(given),
             serializer=given["result_serializer"],
             log_prints=given["log_prints"],
             tags=frozenset(given["tags"] or ()),
@@ -112,11 +84,31 @@ class Task(Decorated[P, R, TaskSpec]):
         return spec
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload
     def __call__(
-        self, *args: Any, return_state: bool, wait_for: Any = None, **kwargs: Any
-    ) -> Any: ...
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Coroutine[Any, Any, State[T]]: ...
+    @overload
+    def __call__(
+        self,
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> State[R_co]: ...
+    @overload
+    def __call__(
+        self,
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any,
+        **kwargs: Any,
+    ) -> R_co: ...
     def __call__(
         self,
         *args: Any,
@@ -141,17 +133,43 @@ class Task(Decorated[P, R, TaskSpec]):
         )
 
     @overload
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]: ...
+    def submit(
+        self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]: ...
+    @overload
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R_co]: ...
+    @overload
+    def submit(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> State[T]: ...
     @overload
     def submit(
         self,
         *args: Any,
-        return_state: bool,
+        return_state: Literal[True],
         wait_for: Any = None,
         **kwargs: Any,
-    ) -> Any: ...
+    ) -> State[R_co]: ...
     @overload
-    def submit(self, *args: Any, wait_for: Any, **kwargs: Any) -> Future[R]: ...
+    def submit(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any,
+        **kwargs: Any,
+    ) -> Future[T]: ...
+    @overload
+    def submit(
+        self,
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any,
+        **kwargs: Any,
+    ) -> Future[R_co]: ...
     def submit(
         self,
         *args: Any,
@@ -171,6 +189,42 @@ class Task(Decorated[P, R, TaskSpec]):
             self, args, kwargs, return_state=return_state, wait_for=wait_for
         )
 
+    @overload
+    def map(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any = None,
+        deferred: bool = False,
+        **kwargs: Any,
+    ) -> FutureList[T]: ...
+    @overload
+    def map(
+        self: Task[..., Coroutine[Any, Any, T]],
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        deferred: bool = False,
+        **kwargs: Any,
+    ) -> list[State[T]]: ...
+    @overload
+    def map(
+        self,
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any = None,
+        deferred: bool = False,
+        **kwargs: Any,
+    ) -> FutureList[R_co]: ...
+    @overload
+    def map(
+        self,
+        *args: Any,
+        return_state: Literal[True],
+        wait_for: Any = None,
+        deferred: bool = False,
+        **kwargs: Any,
+    ) -> list[State[R_co]]: ...
     def map(
         self,
         *args: Any,
@@ -178,7 +232,7 @@ class Task(Decorated[P, R, TaskSpec]):
         wait_for: Any = None,
         deferred: bool = False,
         **kwargs: Any,
-    ) -> FutureList[R]:
+    ) -> Any:
         """Submit the task once for each item of the iterable arguments, which have one length.
 
         Args:
@@ -196,6 +250,16 @@ class Task(Decorated[P, R, TaskSpec]):
         return running().submit_all(
             self, args, kwargs, return_state=return_state, wait_for=wait_for
         )
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Task[Concatenate[Any, Q], R], instance: object, owner: Any = None
+    ) -> Task[Q, R]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Return the same bound to an instance, so that methods can be decorated."""
+        return self.bound(instance, owner)
 
     def on_commit(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook run when the transaction of a run is committed."""
@@ -217,27 +281,6 @@ def _remake(fn: Callable[..., Any], options: dict[str, Any]) -> Task[..., Any]:
     return Task(fn, **options)
 
 
-def _persists(given: dict[str, Any]) -> bool | None:
-    """Return whether results are stored: as asked, or because another option makes no sense without it."""
-    if given["persist_result"] is not None:
-        return bool(given["persist_result"])
-    policy = given["cache_policy"]
-    if policy is not NotSet and policy is not None and _is_none(policy):
-        return given["result_storage_key"] is not None
-    asked = (
-        policy is not NotSet and policy is not None,
-        given["cache_key_fn"] is not None,
-        given["result_storage"] is not None,
-        given["result_serializer"] is not None,
-        given["result_storage_key"] is not None,
-    )
-    return True if any(asked) else None
-
-
-def _is_none(policy: Any) -> bool:
-    return type(policy).__name__ == "_None"
-
-
 @overload
 def task(fn: Callable[P, R], /) -> Task[P, R]: ...
 @overload
@@ -249,7 +292,7 @@ def task(
     description: str | None = None,
     tags: Iterable[str] | None = None,
     version: str | None = None,
-    cache_policy: CachePolicy | _NotSet | None = NotSet,
+    cache_policy: CachePolicy | NotSetType | None = NotSet,
     cache_key_fn: Callable[..., str | None] | None = None,
     cache_expiration: timedelta | None = None,
     task_run_name: str | Callable[..., str] | None = None,

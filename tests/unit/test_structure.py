@@ -96,6 +96,29 @@ def test_import_stays_cheap(statement: str) -> None:
     assert len(loaded) < 150, loaded
 
 
+def test_every_public_name_has_a_known_type() -> None:
+    """Users' type checkers know all of caudal: nothing public is left for them to infer."""
+    command = ["--verifytypes", "caudal", "--ignoreexternal", "--outputjson"]
+    python = ["--pythonpath", sys.executable]
+    checked = subprocess.run(
+        [sys.executable, "-m", "basedpyright", *python, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    found = json.loads(checked.stdout)["typeCompleteness"]
+
+    unknown = [
+        f"{problem['file']}:{problem['range']['start']['line'] + 1} {symbol['name']}: {problem['message']}"
+        for symbol in found["symbols"]
+        if symbol["isExported"] and not symbol["isTypeKnown"]
+        for problem in symbol["diagnostics"]
+    ]
+    assert unknown == []
+    assert found["completenessScore"] == 1, "basedpyright --verifytypes caudal"
+
+
 def test_no_file_is_longer_than_400_lines() -> None:
     """A module that outgrows this is split by subject."""
     lengths = {str(file): len(file.read_text().splitlines()) for file in SOURCES}

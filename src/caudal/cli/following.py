@@ -30,6 +30,8 @@ class ProgressReader:
         flow_run_id: The flow run.
     """
 
+    progress: Progress
+
     def __init__(self, ledger: Ledger, flow_run_id: bytes) -> None:
         self.progress = Progress(flow_run_id)
         self._ledger, self._flow_run_id = ledger, flow_run_id

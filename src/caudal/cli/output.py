@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import Console
+
+C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -33,7 +35,16 @@ STATE_STYLES = {
     "SCHEDULED": "bright_black",
 }
 
-output_option = click.option(
+
+class Option(Protocol):
+    """Adds an option to a command."""
+
+    def __call__(self, command: C, /) -> C:
+        """Return the command with the option."""
+        ...
+
+
+output_option: Option = click.option(
     "-o",
     "--output",
     type=click.Choice(["text", "json"]),
@@ -41,10 +52,10 @@ output_option = click.option(
     help="text for people (default), json for programs.",
 )
 
-follow_option = click.option(
+follow_option: Option = click.option(
     "-f", "--follow", is_flag=True, help="Go on with new lines until the run has ended."
 )
-level_option = click.option(
+level_option: Option = click.option(
     "--level",
     type=click.Choice(
         ["debug", "info", "warning", "error", "critical"], case_sensitive=False
@@ -52,14 +63,14 @@ level_option = click.option(
     default="debug",
     help="Leave out less severe lines.",
 )
-limit_option = click.option(
+limit_option: Option = click.option(
     "--limit",
     default=20,
     show_default=True,
     type=click.IntRange(1, 10_000),
     help="The most runs to list.",
 )
-state_option = click.option(
+state_option: Option = click.option(
     "--state",
     "states",
     multiple=True,

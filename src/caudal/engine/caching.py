@@ -36,6 +36,10 @@ class Kept:
 
     __slots__ = ("recorded", "stored", "value")
 
+    recorded: TaskRunRow | None
+    stored: StoredResult
+    value: Any
+
     def __init__(
         self, stored: StoredResult, value: Any, recorded: TaskRunRow | None
     ) -> None:
@@ -50,6 +54,8 @@ class Keeping:
     """
 
     __slots__ = ("_hash", "_key", "_parts", "_run", "persists")
+
+    persists: bool
 
     def __init__(self, run: LiveTask) -> None:
         self._run = run

@@ -50,6 +50,13 @@ class Call:
 
     __slots__ = ("args", "current", "kwargs", "run", "runner", "spec")
 
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    runner: Runner
+    spec: Any
+    current: ContextVar[Any]
+    run: Any
+
     def __init__(
         self,
         runner: Runner,
@@ -84,6 +91,8 @@ class Sleep:
 
     __slots__ = ("seconds",)
 
+    seconds: float
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
@@ -103,6 +112,9 @@ class Io:
 
     __slots__ = ("args", "function")
 
+    args: tuple[Any, ...]
+    function: Callable[..., Any]
+
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         self.function, self.args = function, args
 
@@ -121,6 +133,9 @@ class Hook:
     """Call a user's hook, which may be a coroutine function."""
 
     __slots__ = ("args", "function")
+
+    args: tuple[Any, ...]
+    function: Callable[..., Any]
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         self.function, self.args = function, args
@@ -164,6 +179,8 @@ class Until:
 
     __slots__ = ("subscribe",)
 
+    subscribe: Callable[[Callable[[], None]], None]
+
     def __init__(self, subscribe: Callable[[Callable[[], None]], None]) -> None:
         self.subscribe = subscribe
 
@@ -197,6 +214,8 @@ class Durable:
     """Wait until everything that was put into the journal so far is durable."""
 
     __slots__ = ("journal",)
+
+    journal: Journal
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal

@@ -42,6 +42,18 @@ class Engine:
         local: Executes attempts in this process.
     """
 
+    ledger: Ledger
+    settings: Settings
+    local: Runner
+    owner: bytes
+    random: Random
+    journal: Journal
+    results: Results
+    timers: Timers
+    pool: Pool
+    outside: FlowScope
+    trusted_until: float
+
     def __init__(
         self,
         ledger: Ledger,

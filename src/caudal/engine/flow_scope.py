@@ -18,6 +18,7 @@ from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
     from caudal.engine.dispatcher import Submitted
+    from caudal.engine.journal import Journal
     from caudal.engine.parts import Parts, Run
     from caudal.engine.recorded import Recorded
     from caudal.ledger.port import Batch
@@ -40,6 +41,24 @@ class FlowScope:
         parent: The run whose code made the call, None at the top.
         runner: Where submitted tasks execute.
     """
+
+    parts: Parts
+    spec: FlowSpec | None
+    id: bytes | None
+    name: str
+    parameters: dict[str, Any]
+    fence: Fence
+    parent: Run | None
+    journal: Journal
+    dispatcher: Dispatcher
+    ids: TaskRunIds
+    place: None
+    origins: Origins
+    created_at: float
+    at: float
+    type: str
+    state_name: str
+    run_count: int
 
     def __init__(
         self,

@@ -59,6 +59,8 @@ class Barrier:
 
     __slots__ = ("_lock", "callback", "error")
 
+    callback: Callable[[Barrier], None] | None
+
     def __init__(self, callback: Callable[[Barrier], None] | None = None) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
@@ -108,6 +110,9 @@ class Journal:
         renew_seconds: Seconds between two calls of ``renew``.
         give_up_seconds: Seconds after which a failing commit is reported to those who wait.
     """
+
+    #: Hands an item to the writer and returns at once.
+    put: Callable[[Item], None]
 
     def __init__(
         self,

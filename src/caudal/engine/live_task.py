@@ -83,6 +83,25 @@ class LiveTask:
         "upstream",
     )
 
+    id: bytes
+    parent: Any
+    scope: FlowScope
+    spec: TaskSpec
+    name: str
+    path: str
+    created_at: float
+    unmet: int
+    on_loop: bool
+    run_count: int
+    deferred: bool
+    at: float
+    state_name: str
+    type: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    done: bool
+    queued: bool
+
     def __init__(
         self,
         spec: TaskSpec,

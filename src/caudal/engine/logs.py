@@ -104,6 +104,8 @@ class LogItem:
 
     __slots__ = ("row",)
 
+    row: LogRow
+
     def __init__(self, row: LogRow) -> None:
         self.row = row
 
@@ -191,7 +193,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
             self.write_line(self.format(record))
 
 
-console = ConsoleHandler()
+console: ConsoleHandler = ConsoleHandler()
 
 
 def install(level: str, form: str) -> None:

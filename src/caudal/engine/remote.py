@@ -24,6 +24,9 @@ class RemoteTask:
         about: What the parent process says about the run: ids, names, parameters, fence.
     """
 
+    place: None
+    parent: None
+
     def __init__(self, spec: TaskSpec, about: dict[str, Any]) -> None:
         self.spec = spec
         self.about = about

@@ -132,6 +132,8 @@ class StoredValue:
 
     is_stored = True
 
+    stored: StoredResult
+
     def __init__(self, results: Results, stored: StoredResult) -> None:
         self._results, self.stored = results, stored
 

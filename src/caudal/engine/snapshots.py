@@ -17,6 +17,8 @@ class CacheContext:
 
     __slots__ = ("flow_run", "parameters", "task", "task_run")
 
+    task: Any
+
     def __init__(self, run: LiveTask) -> None:
         self.task = run.spec.decorated
         self.parameters: dict[str, Any] = run.spec.bind(run.args, run.kwargs)

@@ -18,6 +18,10 @@ class ParameterBindError(ParameterError):
         signature: The parameters it accepts.
     """
 
+    name: str
+    reason: str
+    signature: str
+
     def __init__(self, name: str, reason: str, signature: str) -> None:
         super().__init__(name, reason, signature)
         self.name, self.reason, self.signature = name, reason, signature
@@ -34,6 +38,9 @@ class ParameterTypeError(ParameterError):
         problems: One sentence for each wrong parameter.
     """
 
+    name: str
+    problems: tuple[str, ...]
+
     def __init__(self, name: str, problems: tuple[str, ...]) -> None:
         super().__init__(name, problems)
         self.name, self.problems = name, problems
@@ -45,6 +52,9 @@ class ParameterTypeError(ParameterError):
 
 class ReservedArgumentError(CaudalError):
     """A decorated function has a parameter whose name caudal needs."""
+
+    name: str
+    argument: str
 
     def __init__(self, name: str, argument: str) -> None:
         super().__init__(name, argument)
@@ -66,6 +76,9 @@ class MappingLengthMismatch(MappingError):
         lengths: Length of each iterable, by parameter name.
     """
 
+    task: str
+    lengths: dict[str, int]
+
     def __init__(self, task: str, lengths: dict[str, int]) -> None:
         super().__init__(task, lengths)
         self.task, self.lengths = task, lengths
@@ -85,6 +98,9 @@ class MappingMissingIterable(MappingError):
         task: The mapped task.
         given: The parameters it was given.
     """
+
+    task: str
+    given: tuple[str, ...]
 
     def __init__(self, task: str, given: tuple[str, ...]) -> None:
         super().__init__(task, given)
@@ -117,6 +133,9 @@ class ScriptError(CaudalError):
         path: The file.
         reason: What went wrong in it.
     """
+
+    path: str
+    reason: str
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)

@@ -13,6 +13,9 @@ class ObjectNotFound(CaudalError):
         name: The id or name given.
     """
 
+    kind: str
+    name: str
+
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(kind, name)
         self.kind, self.name = kind, name
@@ -35,6 +38,10 @@ class AmbiguousNameError(CaudalError):
         matches: Ids that fit.
     """
 
+    kind: str
+    name: str
+    matches: tuple[str, ...]
+
     def __init__(self, kind: str, name: str, matches: tuple[str, ...]) -> None:
         super().__init__(kind, name, matches)
         self.kind, self.name, self.matches = kind, name, matches
@@ -51,6 +58,10 @@ class LedgerError(CaudalError):
         reason: What happened.
         advice: What to do.
     """
+
+    path: str
+    reason: str
+    advice: str
 
     def __init__(self, path: str, reason: str, advice: str) -> None:
         super().__init__(path, reason, advice)

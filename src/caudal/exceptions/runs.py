@@ -37,6 +37,9 @@ class UpstreamTaskError(UnfinishedRun):
         state: The state it is in.
     """
 
+    upstream: str
+    state: str
+
     def __init__(self, upstream: str, state: str) -> None:
         super().__init__(upstream, state)
         self.upstream, self.state = upstream, state
@@ -91,6 +94,9 @@ class FlowRunNotResumableError(RunError):
         flow_run: Name of the flow run.
         reason: Why not, and what to do.
     """
+
+    flow_run: str
+    reason: str
 
     def __init__(self, flow_run: str, reason: str) -> None:
         super().__init__(flow_run, reason)
@@ -162,6 +168,9 @@ class WorkerCrashedError(CrashedRun):
         reason: How it ended: a signal or an exit code.
     """
 
+    task: str
+    reason: str
+
     def __init__(self, task: str, reason: str) -> None:
         super().__init__(task, reason)
         self.task, self.reason = task, reason
@@ -178,6 +187,10 @@ class RemoteError(FailedRun):
         text: What it said.
         traceback: Its traceback, as text.
     """
+
+    type_name: str
+    text: str
+    traceback: str
 
     def __init__(self, type_name: str, text: str, traceback: str) -> None:
         super().__init__(type_name, text, traceback)

@@ -15,6 +15,11 @@ class SettingError(ConfigurationError):
         expected: What it takes.
     """
 
+    name: str
+    value: object
+    source: str
+    expected: str
+
     def __init__(self, name: str, value: object, source: str, expected: str) -> None:
         super().__init__(name, value, source, expected)
         self.name, self.value = name, value
@@ -32,6 +37,10 @@ class UnknownSettingError(ConfigurationError):
         source: Where it was given.
         nearest: The known name that is most like it.
     """
+
+    name: str
+    source: str
+    nearest: str
 
     def __init__(self, name: str, source: str, nearest: str) -> None:
         super().__init__(name, source, nearest)
@@ -51,6 +60,9 @@ class SettingsFileError(ConfigurationError):
         path: The file.
         reason: What is wrong with it.
     """
+
+    path: str
+    reason: str
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)

@@ -17,6 +17,12 @@ class StorageError(CaudalError):
         advice: What to do.
     """
 
+    action: str
+    key: str
+    location: str
+    reason: str
+    advice: str
+
     def __init__(
         self, action: str, key: str, location: str, reason: str, advice: str
     ) -> None:
@@ -47,6 +53,11 @@ class ResultCorruptedError(StorageError):
         found: SHA-256 of what is there now.
     """
 
+    key: str
+    location: str
+    expected: str
+    found: str
+
     def __init__(self, key: str, location: str, expected: str, found: str) -> None:
         CaudalError.__init__(self, key, location, expected, found)
         self.key, self.location = key, location
@@ -67,6 +78,10 @@ class SerializationError(CaudalError):
         serializer: Name of the serializer that was tried.
         reason: What it said.
     """
+
+    type_name: str
+    serializer: str
+    reason: str
 
     def __init__(self, type_name: str, serializer: str, reason: str) -> None:
         super().__init__(type_name, serializer, reason)
@@ -89,6 +104,10 @@ class DeserializationError(CaudalError):
         reason: What it said.
     """
 
+    type_name: str
+    serializer: str
+    reason: str
+
     def __init__(self, type_name: str, serializer: str, reason: str) -> None:
         super().__init__(type_name, serializer, reason)
         self.type_name, self.serializer, self.reason = type_name, serializer, reason
@@ -107,6 +126,9 @@ class UnknownSerializerError(ConfigurationError):
         name: The name given.
         known: Names that exist.
     """
+
+    name: str
+    known: tuple[str, ...]
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
         super().__init__(name, known)
@@ -127,6 +149,10 @@ class HashError(CaudalError):
         type_name: Its type.
         reason: Why it cannot be hashed.
     """
+
+    path: str
+    type_name: str
+    reason: str
 
     def __init__(self, path: str, type_name: str, reason: str) -> None:
         super().__init__(path, type_name, reason)

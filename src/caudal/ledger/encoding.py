@@ -6,21 +6,28 @@ kept as its ``repr``, and text that is not valid Unicode with question marks in 
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from caudal.model.checks import CheckResult, CheckStatus, Severity
 from caudal.model.runs import FlowRunChange, TaskRunChange
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 #: Reads any JSON document.
-decode = msgspec.json.Decoder().decode
+decode: Callable[[bytes | str], Any] = msgspec.json.Decoder().decode
 #: Reads the payload of a ``flow_run`` event.
-decode_flow_change = msgspec.json.Decoder(FlowRunChange).decode
+decode_flow_change: Callable[[bytes | str], FlowRunChange] = msgspec.json.Decoder(
+    FlowRunChange
+).decode
 #: Reads the payload of a ``task_run`` event.
-decode_task_change = msgspec.json.Decoder(TaskRunChange).decode
+decode_task_change: Callable[[bytes | str], TaskRunChange] = msgspec.json.Decoder(
+    TaskRunChange
+).decode
 
 
 def encode(value: Any) -> bytes:

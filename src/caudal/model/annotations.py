@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -16,6 +16,8 @@ class Annotation(Generic[T]):
 
     __slots__ = ("value",)
 
+    value: T
+
     def __init__(self, value: T) -> None:
         self.value = value
 
@@ -27,7 +29,7 @@ class Annotation(Generic[T]):
         """Compare mark and value."""
         return type(self) is type(other) and self.value == getattr(other, "value", None)
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType] - as mutable as its value
+    __hash__: ClassVar[None]  # pyright: ignore[reportIncompatibleMethodOverride] - as mutable as its value
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r})"

@@ -31,6 +31,8 @@ class Unhashable(Exception):  # noqa: N818 - a signal within hashing, never seen
         reason: Why not.
     """
 
+    type_name: str
+
     def __init__(self, part: object, reason: str) -> None:
         super().__init__(part, reason)
         self.type_name = class_name_of(part)

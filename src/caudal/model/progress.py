@@ -82,6 +82,14 @@ class RunGroup:
         "total",
     )
 
+    is_flow: bool
+    name: str
+    counts: dict[Stage, int]
+    seconds: float
+    created_at: float
+    total: int
+    peak: int
+
     def __init__(self, name: str, *, is_flow: bool = False) -> None:
         self.name, self.is_flow = name, is_flow
         #: What the code of these runs calls: tasks and flows by kind and name.
@@ -142,6 +150,13 @@ class Progress:
     Args:
         flow_run_id: The flow run.
     """
+
+    root: RunGroup
+    name: str
+    flow_name: str
+    state_type: str
+    state_name: str
+    restored: int
 
     def __init__(self, flow_run_id: bytes) -> None:
         self.name = ""

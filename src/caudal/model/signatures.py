@@ -40,6 +40,8 @@ class Binder:
         "names",
     )
 
+    name: str
+
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self.name = name
         self._fn = fn

@@ -189,10 +189,10 @@ class State(Generic[R_co]):
         timestamp: datetime | float | None = None,
         state_details: StateDetails | None = None,
     ) -> None:
-        self.type = StateType(type)
-        self.name = name or NAMES[self.type][0]
-        self.message = message
-        self.data = data
+        self.type: StateType = StateType(type)
+        self.name: str = name or NAMES[self.type][0]
+        self.message: str | None = message
+        self.data: Any = data
         #: Seconds since the epoch, UTC; None until the state is recorded.
         self.at: float | None = (
             timestamp.timestamp() if isinstance(timestamp, datetime) else timestamp

@@ -45,6 +45,8 @@ class Setting(Generic[T]):
         default: What applies when nothing is given, written as in a file; paths are relative to ``home``.
     """
 
+    name: str
+
     def __init__(
         self,
         parse: Callable[[object, Path], T],
@@ -100,34 +102,34 @@ class Settings:
         UnknownSettingError: There is no such setting.
     """
 
-    home = Setting(
+    home: Setting[Path] = Setting(
         parsing.path,
         "Folder for everything caudal keeps on this machine.",
         default="~/.caudal",
     )
 
-    ledger_path = Setting(
+    ledger_path: Setting[str] = Setting(
         parsing.ledger_path,
         "File of the ledger; ':memory:' keeps it in memory for the life of the process.",
         default="caudal.db",
     )
-    ledger_busy_timeout_seconds = Setting(
+    ledger_busy_timeout_seconds: Setting[float] = Setting(
         parsing.seconds,
         "How long to wait for a ledger that another process has locked.",
         default=30.0,
     )
-    ledger_flush_interval_seconds = Setting(
+    ledger_flush_interval_seconds: Setting[float] = Setting(
         parsing.seconds,
         "The longest time that an event waits to be written.",
         default=0.05,
     )
-    durability = Setting(
+    durability: Setting[str] = Setting(
         parsing.choice("async", "commit", "sync"),
         "What a finished run survives: 'async' nothing within one flush, 'commit' the death of the process, "
         "'sync' a power loss.",
         default="commit",
     )
-    lease_seconds = Setting(
+    lease_seconds: Setting[float] = Setting(
         parsing.positive_seconds,
         "How long a process may stay silent before others take its flow runs for crashed.",
         default=15.0,
@@ -139,77 +141,77 @@ class Settings:
         default="rerun",
     )
 
-    results_persist_by_default = Setting(
+    results_persist_by_default: Setting[bool] = Setting(
         parsing.switch,
         "Store the results of flows and tasks that do not say.",
         default=False,
     )
-    results_default_serializer = Setting(
+    results_default_serializer: Setting[str] = Setting(
         parsing.text,
         "Serializer of stored results; 'auto' chooses one by type.",
         default="auto",
     )
-    results_local_storage_path = Setting(
+    results_local_storage_path: Setting[Path] = Setting(
         parsing.path,
         "Folder for stored results that are too large for the ledger.",
         default="storage",
     )
-    results_inline_limit_bytes = Setting(
+    results_inline_limit_bytes: Setting[int] = Setting(
         parsing.count,
         "Largest encoded result that is kept in the ledger itself.",
         default=8192,
     )
 
-    logging_level = Setting(
+    logging_level: Setting[str] = Setting(
         parsing.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         "Least severe log records that are shown and recorded.",
         default="INFO",
     )
-    logging_log_prints = Setting(
+    logging_log_prints: Setting[bool] = Setting(
         parsing.switch,
         "Log what flows and tasks print, where they do not say.",
         default=False,
     )
-    logging_colors = Setting(
+    logging_colors: Setting[bool] = Setting(
         parsing.switch, "Color log lines on a terminal.", default=True
     )
-    logging_format = Setting(
+    logging_format: Setting[str] = Setting(
         parsing.choice("console", "json"),
         "Shape of log lines on the terminal.",
         default="console",
     )
 
-    tasks_default_retries = Setting(
+    tasks_default_retries: Setting[int] = Setting(
         parsing.count, "Retries of tasks that do not say how many.", default=0
     )
-    tasks_default_retry_delay_seconds = Setting(
+    tasks_default_retry_delay_seconds: Setting[float | list[float]] = Setting(
         parsing.delays, "Delay before each retry of tasks that do not say.", default=0.0
     )
-    tasks_refresh_cache = Setting(
+    tasks_refresh_cache: Setting[bool] = Setting(
         parsing.switch,
         "Ignore and replace stored results of tasks that do not say.",
         default=False,
     )
-    tasks_disable_caching = Setting(
+    tasks_disable_caching: Setting[bool] = Setting(
         parsing.switch,
         "Neither read nor write the cache, whatever a task says.",
         default=False,
     )
-    tasks_runner_thread_pool_max_workers = Setting(
+    tasks_runner_thread_pool_max_workers: Setting[int | None] = Setting(
         parsing.workers,
         "Threads of a thread task runner that does not say how many.",
         default=None,
     )
-    tasks_runner_process_pool_max_workers = Setting(
+    tasks_runner_process_pool_max_workers: Setting[int | None] = Setting(
         parsing.workers,
         "Processes of a process task runner that does not say how many.",
         default=None,
     )
 
-    flows_default_retries = Setting(
+    flows_default_retries: Setting[int] = Setting(
         parsing.count, "Retries of flows that do not say how many.", default=0
     )
-    flows_default_retry_delay_seconds = Setting(
+    flows_default_retry_delay_seconds: Setting[float] = Setting(
         parsing.seconds,
         "Delay before each retry of flows that do not say.",
         default=0.0,

@@ -52,6 +52,12 @@ class SampleRun:
         name: Its name.
     """
 
+    flow_name: str
+    name: str
+    created_at: float
+    id: bytes
+    owner: bytes
+
     def __init__(self, flow_name: str = "ingest", name: str = "brave-otter") -> None:
         self.flow_name, self.name = flow_name, name
         self.created_at = moment()

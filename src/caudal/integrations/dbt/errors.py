@@ -36,6 +36,10 @@ class DbtProjectError(DbtError):
         argument: The argument of ``DbtProject`` that named it.
     """
 
+    path: str
+    missing: str
+    argument: str
+
     def __init__(self, path: str, missing: str, argument: str) -> None:
         super().__init__(path, missing, argument)
         self.path, self.missing, self.argument = path, missing, argument
@@ -53,6 +57,11 @@ class DbtCommandError(DbtError):
         lines: The last errors it told, or the last lines when it told none.
         log_path: dbt's log file.
     """
+
+    command: str
+    ending: str
+    lines: tuple[str, ...]
+    log_path: str
 
     def __init__(
         self, command: str, ending: str, lines: tuple[str, ...], log_path: str
@@ -85,6 +94,11 @@ class DbtNodesFailedError(DbtError):
         retry_command: Runs what failed and what was skipped again.
         log_path: dbt's log file.
     """
+
+    failed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    retry_command: str
+    log_path: str
 
     def __init__(
         self,

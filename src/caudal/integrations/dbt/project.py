@@ -63,6 +63,11 @@ class DbtProject:
             table and view that was built and of which the database did not say how many rows were written.
     """
 
+    project_dir: Path
+    profiles_dir: Path | None
+    env: dict[str, str]
+    target_path: Path
+
     def __init__(
         self,
         project_dir: str | Path,

@@ -42,6 +42,8 @@ class Database:
         LedgerError: The file cannot be used.
     """
 
+    location: str
+
     def __init__(
         self, path: Path, busy_timeout_seconds: float, durability: Durability
     ) -> None:

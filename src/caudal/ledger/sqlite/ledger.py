@@ -79,6 +79,8 @@ class SqliteLedger:
         LedgerError: The file cannot be used: damaged, newer than this version, not writable.
     """
 
+    location: str
+
     def __init__(
         self,
         path: str | Path,

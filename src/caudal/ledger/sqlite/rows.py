@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from caudal.ledger.plan import NewEvent
 
 #: The columns of a stored result, from the value that the port knows.
-result_values = attrgetter(
+result_values: attrgetter[tuple[Any, ...]] = attrgetter(
     "key",
     "serializer",
     "type_name",

@@ -1,0 +1,69 @@
+"""The options of tasks: what they are when they are not given, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NotSetType:
+    """Marks an argument that was not given, where None means something."""
+
+    def __repr__(self) -> str:
+        return "NotSet"
+
+
+#: The mark itself.
+NotSet: NotSetType = NotSetType()
+
+
+#: Every option of the decorator.
+DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "description": None,
+    "tags": None,
+    "version": None,
+    "cache_policy": NotSet,
+    "cache_key_fn": None,
+    "cache_expiration": None,
+    "task_run_name": None,
+    "retries": None,
+    "retry_delay_seconds": None,
+    "retry_jitter_factor": None,
+    "persist_result": None,
+    "result_storage": None,
+    "result_storage_key": None,
+    "result_serializer": None,
+    "cache_result_in_memory": True,
+    "timeout_seconds": None,
+    "log_prints": None,
+    "refresh_cache": None,
+    "on_completion": None,
+    "on_failure": None,
+    "on_running": None,
+    "on_commit": None,
+    "on_rollback": None,
+    "retry_condition_fn": None,
+    "viz_return_value": None,
+    "asset_deps": None,
+}
+
+
+def persists(given: dict[str, Any]) -> bool | None:
+    """Return whether results are stored: as asked, or because another option makes no sense without it."""
+    if given["persist_result"] is not None:
+        return bool(given["persist_result"])
+    policy = given["cache_policy"]
+    if policy is not NotSet and policy is not None and _is_none(policy):
+        return given["result_storage_key"] is not None
+    asked = (
+        policy is not NotSet and policy is not None,
+        given["cache_key_fn"] is not None,
+        given["result_storage"] is not None,
+        given["result_serializer"] is not None,
+        given["result_storage_key"] is not None,
+    )
+    return True if any(asked) else None
+
+
+def _is_none(policy: Any) -> bool:
+    return type(policy).__name__ == "_None"
