@@ -110,10 +110,11 @@ def test_every_public_name_has_a_known_type() -> None:
     found = json.loads(checked.stdout)["typeCompleteness"]
 
     unknown = [
-        f"{problem['file']}:{problem['range']['start']['line'] + 1} {symbol['name']}: {problem['message']}"
+        f"{problem['file']}: {symbol['name']}: {problem['message']}"
         for symbol in found["symbols"]
         if symbol["isExported"] and not symbol["isTypeKnown"]
         for problem in symbol["diagnostics"]
+        if "partially unknown" not in problem["message"]  # that follows from another
     ]
     assert unknown == []
     assert found["completenessScore"] == 1, "basedpyright --verifytypes caudal"

@@ -114,6 +114,9 @@ class ResumeMismatchError(RunError):
         difference: Both sides: what is on record, and what today's code does.
     """
 
+    flow_run: str
+    difference: str
+
     def __init__(self, flow_run: str, difference: str) -> None:
         super().__init__(flow_run, difference)
         self.flow_run, self.difference = flow_run, difference

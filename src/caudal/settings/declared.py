@@ -134,7 +134,7 @@ class Settings:
         "How long a process may stay silent before others take its flow runs for crashed.",
         default=15.0,
     )
-    resume_mismatch = Setting(
+    resume_mismatch: Setting[str] = Setting(
         parsing.choice("rerun", "error"),
         "What a resumed flow run does where its calls differ from those on record: 'rerun' warns and calls the function, "
         "'error' stops.",
