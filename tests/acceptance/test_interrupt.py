@@ -92,6 +92,20 @@ def test_a_second_interrupt_ends_the_wait_for_tasks(sound_lab: Lab) -> None:
     assert_cancelled(sound_lab)
 
 
+def test_a_second_interrupt_ends_the_wait_of_the_command_too(sound_lab: Lab) -> None:
+    """``caudal run`` lets it through."""
+    script = sound_lab.scripts / "slow.py"
+    process = sound_lab.start("caudal", "run", f"{script}:deaf_threads")
+    sound_lab.wait_for("working", 2)
+    os.killpg(process.pid, signal.SIGINT)
+    sound_lab.wait_for("interrupted")
+    time.sleep(0.7)  # sooner it would count as the same one
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=4)
+    assert process.returncode == 130
+    assert_cancelled(sound_lab)
+
+
 def test_a_terminated_script_is_listed_as_crashed(sound_lab: Lab) -> None:
     """SIGTERM ends a script at once, its workers too; the next look at the runs closes what it left open."""
     process = sound_lab.start("slow.py", "processes")

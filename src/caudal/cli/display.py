@@ -289,7 +289,7 @@ def _heading(
         (spinner, "cyan"), " ", (progress.name, "bold"), (about, "bright_black")
     )
     if stopping:
-        note = "stopping, its running tasks get a few seconds to end"
+        note = "stopping, its running tasks get a few seconds to end (Ctrl-C again: do not wait)"
         heading.append(dot + note, "yellow")
     elif progress.state_name != "Running":
         heading.append(dot + progress.state_name, STATE_STYLES[progress.state_type])

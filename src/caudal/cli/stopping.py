@@ -6,13 +6,14 @@ import signal
 from typing import TYPE_CHECKING, Any, Self
 
 from caudal.clock import monotonic
-from caudal.engine.flow_run import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from types import FrameType
 
-#: For how long interrupts after the first one change nothing.
-_GRACE_SECONDS = GRACE_SECONDS + 1
+#: Interrupts that reach the flow: the first stops it, the second ends the wait for its tasks. More could cut the record short.
+_INTERRUPTS = 2
+#: An interrupt that follows the one before it sooner is the same one: a key that was hit twice.
+_APART_SECONDS = 0.5
 
 
 class Signals:
@@ -26,7 +27,8 @@ class Signals:
         #: The first signal that came.
         self.received: int | None = None
         self._is_async = is_async
-        self._raised_at = -_GRACE_SECONDS
+        self._interrupts = 0
+        self._interrupted_at = -_APART_SECONDS
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -48,7 +50,8 @@ class Signals:
 
     def _on_interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.received = self.received or number
-        if monotonic() - self._raised_at < _GRACE_SECONDS:
-            return  # it is stopping; a second interrupt would cut the record of that short
-        self._raised_at = monotonic()
-        raise KeyboardInterrupt
+        is_new = monotonic() - self._interrupted_at >= _APART_SECONDS
+        self._interrupted_at = monotonic()
+        if is_new and self._interrupts < _INTERRUPTS:
+            self._interrupts += 1
+            raise KeyboardInterrupt
