@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
+from caudal.engine.liveness import is_alive
 from caudal.exceptions import AmbiguousNameError, ObjectNotFound
 from caudal.ledger.port import RunFilter
 from caudal.model.ids import format_id
@@ -151,6 +153,21 @@ class SyncClient:
             write.result
             for write in self._engine.ledger.checks(row.id, limit=MAX_LIMIT)
         ]
+
+    def cancel_flow_run(self, flow_run_id: UUID | str) -> FlowRun:
+        """Have a flow run end, with the flow runs that it called, and return it as it is then.
+
+        Its process notices within about a second and ends it ``Cancelled``; until then it is ``Cancelling``. A run whose process is gone is
+        ``Cancelled`` at once.
+
+        Raises:
+            ObjectNotFound: There is none.
+            AmbiguousNameError: There are several.
+            FlowRunNotCancellableError: It has ended.
+        """
+        row = self.find_flow_run(flow_run_id)
+        control = self._engine.ledger.control
+        return flow_run_view(control.cancel(row.id, timestamp(), is_alive))
 
     def find_flow_run(self, given: UUID | str) -> FlowRunRow:
         """Return a flow run's row by its id, the start of its id, or its name; see `read_flow_run`."""

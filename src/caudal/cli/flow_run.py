@@ -224,3 +224,25 @@ def resume(ctx: click.Context, run: str, output: str) -> None:
     row = get_client().find_flow_run(run)
     with results_apart(output) as results:
         ctx.exit(carry_out(resumed_job(load_recorded(row), row, {}), results))
+
+
+@flow_run.command()
+@click.argument("run", metavar="RUN")
+@output_option
+def cancel(run: str, output: str) -> None:
+    """Have a flow run end, with the flow runs that it called.
+
+    The process that works on it notices within about a second, interrupts its tasks and records the end; when there is no such process, the run
+    is cancelled at once.
+    """
+    from caudal.client import get_client
+
+    found = get_client().cancel_flow_run(run)
+    if output == "json":
+        from caudal.cli.records import flow_run_record
+
+        print_json(flow_run_record(found))
+    elif found.state.is_cancelled():
+        click.echo(f"Flow run {found.name!r} is cancelled. Nobody worked on it.")
+    else:
+        click.echo(f"Flow run {found.name!r} is being cancelled by its process.")

@@ -307,7 +307,7 @@ def _open(scope: FlowScope) -> None:
     )
     _install_logs(parts)
     capture_prints()
-    parts.register(scope.id, scope.lose)
+    parts.register(scope.id, scope)
 
 
 def _first(*choices: bool | None) -> bool:

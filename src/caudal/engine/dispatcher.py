@@ -77,6 +77,8 @@ class Dispatcher:
         self._parts, self._runner = parts, runner
         #: Whether runs that sleep are to wake up at once.
         self._stopping = False
+        #: Whether those that execute were interrupted: once, as a second time could hit the record of the first.
+        self._interrupted = False
         self._lock = threading.Lock()
         self._limit = runner.max_workers
         #: Runs handed to threads and not finished, kept only where there is a limit.
@@ -157,9 +159,10 @@ class Dispatcher:
             interrupt: Interrupt those that execute, too.
         """
         self._stopping = True
-        self._parts.timers.hurry()
-        if not interrupt:
+        self._parts.timers.hurry(self)
+        if not interrupt or self._interrupted:
             return
+        self._interrupted = True
         for run, thread in list(self._executing.items()):
             self._runner.interrupt(run, thread)
         for cancel in list(self._coroutines.values()):
@@ -167,7 +170,7 @@ class Dispatcher:
 
     def restart(self) -> None:
         """Start runs as before a stop."""
-        self._stopping = False
+        self._stopping = self._interrupted = False
 
     def _start(self, run: Submitted) -> None:
         if self._limit is not None:
@@ -213,7 +216,7 @@ class Dispatcher:
             command.subscribe(lambda: self._start(run))
         else:
             pause = 0 if self._stopping else command.seconds
-            self._parts.timers.after(pause, lambda: self._start(run))
+            self._parts.timers.after(pause, lambda: self._start(run), self)
 
     def give_away(self) -> None:
         """Let another run have the place of one that waits for others."""

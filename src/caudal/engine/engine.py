@@ -20,9 +20,10 @@ from caudal.engine.timers import Timers
 from caudal.exceptions import LedgerError
 from caudal.ledger.plan import STALE_FENCE
 from caudal.model.runs import Fence
+from caudal.model.states import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from caudal.engine.loop import LoopThread
     from caudal.ledger.port import Ledger
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from caudal.runners.port import Runner
     from caudal.settings import Settings
     from caudal.storage.port import BlobStore
+
+#: Seconds between two looks at whether somebody wants a flow run of this process to stop.
+WATCH_SECONDS = 1.0
+#: Why a flow run ends that was cancelled from elsewhere.
+CANCELLED = "the flow run was cancelled"
 
 
 class Engine:
@@ -70,10 +76,12 @@ class Engine:
         self.trusted_until = inf
         self.journal = Journal(
             ledger,
-            renew=self.renew,
+            duties=[
+                (settings.lease_seconds / 3, self.renew),
+                (WATCH_SECONDS, self.watch),
+            ],
             on_refused=self._refused,
             flush_interval=settings.ledger_flush_interval_seconds,
-            renew_seconds=settings.lease_seconds / 3,
             give_up_seconds=settings.ledger_busy_timeout_seconds,
         )
         self.results = Results(
@@ -86,7 +94,8 @@ class Engine:
         self.task_program = task_program
         self.timers = Timers()
         self.pool = Pool(self.timers)
-        self._on_lost: dict[bytes, Callable[[str], None]] = {}
+        #: The flow runs that this process works on.
+        self._scopes: dict[bytes, FlowScope] = {}
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None
         #: The scope of tasks that are called outside flows.
@@ -109,14 +118,14 @@ class Engine:
         """Say whether this is the thread of the event loop for submitted coroutine functions."""
         return self._loop is not None and self._loop.is_current()
 
-    def register(self, flow_run_id: bytes, on_lost: Callable[[str], None]) -> None:
+    def register(self, flow_run_id: bytes, scope: FlowScope) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on."""
-        self._on_lost[flow_run_id] = on_lost
+        self._scopes[flow_run_id] = scope
         self._hold_lease()
 
     def forget(self, flow_run_id: bytes) -> None:
         """Learn that a flow run has ended here."""
-        self._on_lost.pop(flow_run_id, None)
+        self._scopes.pop(flow_run_id, None)
 
     def claim(self, flow_run_id: bytes, *, again: bool = False) -> FlowRunRow:
         """Take a flow run over for this process; see ``Ledger.claim``."""
@@ -161,13 +170,38 @@ class Engine:
         now = timestamp()
         self.ledger.renew(own_lease(self.owner, now + self.settings.lease_seconds))
         if now > self.trusted_until:
-            for flow_run_id in tuple(self._on_lost):
+            for flow_run_id in tuple(self._scopes):
                 row = self.ledger.flow_run(flow_run_id)
                 if row is not None and row.owner != self.owner:
                     self._refused(flow_run_id, STALE_FENCE)
         self.trusted_until = now + self.settings.lease_seconds
 
+    def watch(self) -> None:
+        """Look whether somebody wants one of this process's flow runs to stop, and see to it.
+
+        Raises:
+            LedgerError: The ledger cannot be reached.
+        """
+        if not self._scopes:
+            return
+        asked = [
+            scope
+            for each in self.ledger.control.asked(self.owner)
+            if each.state_type == "CANCELLING"
+            and (scope := self._scopes.get(each.flow_run_id)) is not None
+        ]
+        for scope in asked:  # all first: a run leaves to those that called it
+            scope.stop.ask(CANCELLED)
+        for scope in asked:
+            scope.stop.press()
+
     def _refused(self, flow_run_id: bytes, reason: str) -> None:
-        on_lost = self._on_lost.get(flow_run_id)
-        if on_lost is not None:
-            on_lost(reason)
+        scope = self._scopes.get(flow_run_id)
+        if scope is None:
+            return
+        row = self.ledger.flow_run(flow_run_id)
+        if row is None or row.owner != self.owner or row.state_type != "CANCELLING":
+            scope.lose(reason)
+            return
+        scope.stop.ask(CANCELLED)
+        scope.stop.refused = is_terminal(scope.type)

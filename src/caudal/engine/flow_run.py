@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from caudal.engine.commands import Call, Durable, Hook, Io, Sleep, Until
+from caudal.engine.commands import Durable, Hook, Io
 from caudal.engine.context import current
 from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.snapshots import flow_view
+from caudal.engine.stopping import GRACE_SECONDS, FlowCall
 from caudal.engine.tracebacks import error_details
 from caudal.engine.validation import Validator
 from caudal.exceptions import (
+    CancelRequested,
     FlowRunTimeoutError,
     LeaseLostError,
     LedgerError,
@@ -32,9 +35,6 @@ if TYPE_CHECKING:
     from caudal.engine.commands import Command
     from caudal.engine.flow_scope import FlowScope
 
-#: Seconds that interrupted tasks get to end before the flow run is closed without them.
-GRACE_SECONDS = 5.0
-
 _MOMENTS = {
     "COMPLETED": "completion",
     "FAILED": "failure",
@@ -46,7 +46,7 @@ _MOMENTS = {
 def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     """Return the program of a flow run; it returns the run's last state, which is durable by then.
 
-    Interrupts and exits come out of it after the run's end has been recorded.
+    Interrupts and exits come out of it after the run's end has been recorded. A run that somebody cancelled ends as others do.
 
     Args:
         scope: The flow run, created in the journal.
@@ -66,7 +66,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         raise
     except BaseException as error:
         yield from _interrupted(scope, error)
-        raise
+        if not (isinstance(error, CancelRequested) and scope.stop.is_outermost):
+            raise
     finally:
         if scope.id is not None:
             scope.parts.forget(scope.id)
@@ -95,6 +96,7 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     failures = 0
     while True:
         scope.check()
+        scope.stop.check()
         if failures or not scope.resumed:
             scope.move("RUNNING", "Retrying" if failures else "Running")
         if scope.parent is None or failures == 0:
@@ -119,7 +121,7 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         flow_logger(scope).warning("%s", message)
         if delay:
             scope.move("SCHEDULED", "AwaitingRetry", message)
-            yield Sleep(delay)
+            yield scope.stop.until(partial(scope.parts.timers.after, delay))
         scope.begin_retry()
         yield Io(load_recorded, scope)
 
@@ -130,17 +132,19 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     assert spec is not None, "only flows are called"
     try:
         args, kwargs = spec.unbind(scope.parameters)
-        value = yield Call(scope.parts.local, spec, args, kwargs, current, scope)
+        value = yield FlowCall(scope.parts.local, spec, args, kwargs, current, scope)
         for run in awaited_runs(value):
             if not run.done:
-                yield Until(run.subscribe)
+                yield scope.stop.until(run.subscribe)
         if scope.dispatcher.open:
-            yield Until(scope.dispatcher.when_drained)
+            yield scope.stop.until(scope.dispatcher.when_drained)
         scope.check()
+        scope.stop.check()
         return final_state(value)
     except (LeaseLostError, LedgerError):
         raise
     except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
+        scope.stop.check()
         if error.__class__ is RunTimeoutError:
             reason = "the flow run exceeded its timeout"
             yield from _stop_tasks(scope, reason, interrupt=True)
@@ -169,11 +173,14 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
         details["error"] = error_details(state.data)
     if scope.restored:
         details["restored_task_runs"] = scope.restored
+    scope.stop.check()
     scope.data = state.data
     scope.move(state.type.value, state.name, state.message, details or None)
     _log_end(scope, state)
     if scope.parts.settings.durability != "async":
         yield Durable(scope.journal)
+    if scope.stop.refused:
+        raise CancelRequested
     scope.check()
     yield from _hooks(scope, _MOMENTS.get(state.type.value, ""))
 
@@ -197,15 +204,13 @@ def _interrupted(
     scope: FlowScope, error: BaseException
 ) -> Generator[Command, Any, None]:
     """Record that the run was ended from outside its code, after its tasks were told."""
+    scope.stop.heard = True
     cancelled = is_interrupt(error)
-    reason = (
-        "the flow run was interrupted"
-        if cancelled
-        else f"the flow run was ended by {describe(error)}"
-    )
+    reason = _reason(scope, error)
     yield from _stop_tasks(scope, reason, interrupt=True)
-    if is_terminal(scope.type) or scope.lost is not None:
+    if scope.lost is not None or (is_terminal(scope.type) and not scope.stop.refused):
         return
+    scope.data = None
     kind, name = ("CANCELLED", "Cancelled") if cancelled else ("CRASHED", "Crashed")
     scope.move(
         kind,
@@ -222,6 +227,17 @@ def _interrupted(
         )
         return
     yield from _hooks(scope, _MOMENTS[kind])
+
+
+def _reason(scope: FlowScope, error: BaseException) -> str:
+    """Return why a run ended that was ended from outside its code."""
+    if scope.stop.reason is not None:
+        return scope.stop.reason
+    if isinstance(error, CancelRequested):
+        return "the flow run that called it was cancelled"
+    if is_interrupt(error):
+        return "the flow run was interrupted"
+    return f"the flow run was ended by {describe(error)}"
 
 
 def _stop_tasks(

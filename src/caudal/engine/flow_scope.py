@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from caudal.clock import timestamp
 from caudal.engine.dispatcher import Dispatcher
 from caudal.engine.origins import Origins
+from caudal.engine.stopping import Stop
 from caudal.exceptions import LeaseLostError
 from caudal.ledger.port import FlowWrite
 from caudal.model.ids import TaskRunIds, format_id
@@ -17,6 +18,8 @@ from caudal.model.runs import Fence, FlowRunChange, Move
 from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from caudal.engine.dispatcher import Submitted
     from caudal.engine.journal import Journal
     from caudal.engine.parts import Parts, Run
@@ -54,6 +57,7 @@ class FlowScope:
     ids: TaskRunIds
     place: None
     origins: Origins
+    stop: Stop
     created_at: float
     at: float
     type: str
@@ -99,6 +103,8 @@ class FlowScope:
         self.lost: str | None = None
         #: Why no further task may start; None while they may.
         self.stopping: str | None = None
+        #: Whether somebody cancels the run, and the way to its code.
+        self.stop = Stop(self)
         #: Task runs whose results came from an earlier attempt.
         self.restored = 0
         self.persist = False
@@ -113,6 +119,14 @@ class FlowScope:
     def uuid(self) -> UUID | None:
         """The run's id; None for the scope of tasks outside flows."""
         return None if self.id is None else UUID(bytes=self.id)
+
+    def above(self) -> Iterator[FlowScope]:
+        """Yield the flow runs whose code led to this one, the nearest first, as far as they are in this process."""
+        above = self.parent
+        while above is not None:
+            scope = cast("FlowScope", above.scope)
+            yield scope
+            above = scope.parent
 
     def next_index(self, key: str) -> int:
         """Return how many calls of a task the flow's own code made before."""

@@ -9,8 +9,8 @@ once. Moves that nobody has to see at once (a task is pending, a task runs) are 
 ends or after ``flush_interval`` seconds, whichever comes first.
 
 Failures. A commit that fails is retried with the same batch, so that nothing is lost or reordered; while it fails, barriers wait.
-After ``give_up_seconds`` the waiters get the error and the batch stays for the next attempt. The thread also renews the
-process's lease, in time even when there is nothing to write. When the ledger refuses what was written for a flow run, because another process owns
+After ``give_up_seconds`` the waiters get the error and the batch stays for the next attempt. The thread also has *duties*, in time even when
+there is nothing to write: it renews the process's lease and looks whether somebody wants a flow run to stop. When the ledger refuses what was written for a flow run, because another process owns
 it now, ``on_refused`` is told and the run's later facts are refused likewise.
 """
 
@@ -27,7 +27,7 @@ from caudal.exceptions import CaudalError, LedgerCorruptError, LedgerError
 from caudal.ledger.port import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from caudal.ledger.port import Ledger
 
@@ -99,15 +99,34 @@ class _Wake:
 _WAKE = _Wake()
 
 
+class _Duty:
+    """Something that the journal's thread does again and again."""
+
+    seconds: float
+
+    def __init__(self, seconds: float, function: Callable[[], None]) -> None:
+        self.seconds, self._function = seconds, function
+        self._due_at = monotonic() + seconds
+
+    def do(self, now: float) -> None:
+        """Do it if it is due."""
+        if now < self._due_at:
+            return
+        try:
+            self._function()
+        except LedgerError:
+            return  # tried again at the next turn; a lease outlives several misses
+        self._due_at = now + self.seconds
+
+
 class Journal:
     """Writes what items tell into a ledger, in the order in which they were put.
 
     Args:
         ledger: Where to write.
-        renew: Called at least every ``renew_seconds`` while the journal runs.
+        duties: Functions that the journal's thread calls while it runs, and the seconds between two calls.
         on_refused: Called with a flow run's id and the reason when the ledger refused its facts.
         flush_interval: Seconds after which deferred moves are written.
-        renew_seconds: Seconds between two calls of ``renew``.
         give_up_seconds: Seconds after which a failing commit is reported to those who wait.
     """
 
@@ -118,22 +137,20 @@ class Journal:
         self,
         ledger: Ledger,
         *,
-        renew: Callable[[], None],
+        duties: Sequence[tuple[float, Callable[[], None]]],
         on_refused: Callable[[bytes, str], None],
         flush_interval: float = 0.05,
-        renew_seconds: float = 5.0,
         give_up_seconds: float = 30.0,
     ) -> None:
         self._ledger = ledger
-        self._renew = renew
+        self._duties = [_Duty(seconds, function) for seconds, function in duties]
+        self._rest_seconds = min(duty.seconds for duty in self._duties)
         self._on_refused = on_refused
         self._flush_interval = flush_interval
-        self._renew_seconds = renew_seconds
         self._give_up_seconds = give_up_seconds
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._deferred: deque[tuple[float, Deferrable]] = deque()
         self._waiting: list[Barrier] = []
-        self._renewed_at = monotonic()
         self._closing = False
         #: Whether the thread waits for longer than deferred items may.
         self._asleep = False
@@ -186,8 +203,9 @@ class Journal:
             waiting, self._waiting = self._waiting, []
             for barrier in waiting:
                 barrier.open(None)
-            if monotonic() - self._renewed_at >= self._renew_seconds:
-                self._renew_lease()
+            now = monotonic()
+            for duty in self._duties:
+                duty.do(now)
             if closing:
                 return
 
@@ -200,7 +218,7 @@ class Journal:
             self._asleep = False
         try:
             item = self._queue.get(
-                timeout=self._renew_seconds if self._asleep else self._flush_interval
+                timeout=self._rest_seconds if self._asleep else self._flush_interval
             )
             self._asleep = False
             for place in range(BATCH_ITEMS):
@@ -271,13 +289,6 @@ class Journal:
         waiting, self._waiting = self._waiting, []
         for barrier in waiting:
             barrier.open(error)
-
-    def _renew_lease(self) -> None:
-        try:
-            self._renew()
-        except LedgerError:
-            return  # tried again at the next turn; the lease outlives several misses
-        self._renewed_at = monotonic()
 
 
 def _as_ledger_error(problem: Exception, location: str) -> LedgerError:

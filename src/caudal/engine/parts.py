@@ -136,12 +136,12 @@ class Parts(Protocol):
         """Say whether this is the thread of that event loop."""
         ...
 
-    def register(self, flow_run_id: bytes, on_lost: Callable[[str], None]) -> None:
+    def register(self, flow_run_id: bytes, scope: Any) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on.
 
         Args:
             flow_run_id: The flow run.
-            on_lost: Called with the reason when the ledger refused to write for it.
+            scope: It is told when the ledger refused to write for it, and when somebody wants it to stop.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.inputs import Pending, find, rebuild
-from caudal.exceptions import DeadlineReached
+from caudal.exceptions import CancelRequested, DeadlineReached
 from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def text_of(error: BaseException) -> str:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Say whether an exception means that somebody wants the run to stop: an interrupt, a cancelled coroutine, a deadline of the flow."""
-    return isinstance(error, (KeyboardInterrupt, DeadlineReached)) or (
+    """Say whether an exception means that somebody wants the run to stop: an interrupt, a request, a cancelled coroutine, a deadline of the flow."""
+    return isinstance(error, (KeyboardInterrupt, CancelRequested, DeadlineReached)) or (
         type(error).__name__ == "CancelledError" and not isinstance(error, Exception)
     )

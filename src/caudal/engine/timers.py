@@ -17,17 +17,19 @@ class Timers:
     """Calls functions after a delay, on a thread of its own; they must return at once."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, object, Callable[[], None]]] = []
         self._order = count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def after(self, seconds: float, function: Callable[[], None]) -> None:
-        """Have a function called once, ``seconds`` from now."""
+    def after(
+        self, seconds: float, function: Callable[[], None], owner: object = None
+    ) -> None:
+        """Have a function called once, ``seconds`` from now, or sooner when its owner is in a hurry."""
         with self._changed:
             heapq.heappush(
-                self._heap, (monotonic() + seconds, next(self._order), function)
+                self._heap, (monotonic() + seconds, next(self._order), owner, function)
             )
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -36,10 +38,13 @@ class Timers:
                 self._thread.start()
             self._changed.notify()
 
-    def hurry(self) -> None:
-        """Call everything that waits now: whoever stops a run wants its sleepers to notice."""
+    def hurry(self, owner: object) -> None:
+        """Call everything of an owner that waits now: whoever stops a run wants its sleepers to notice."""
         with self._changed:
-            self._heap = [(0.0, order, function) for _, order, function in self._heap]
+            self._heap = [
+                (0.0 if of is owner else at, order, of, function)
+                for at, order, of, function in self._heap
+            ]
             heapq.heapify(self._heap)
             self._changed.notify()
 
@@ -58,5 +63,5 @@ class Timers:
                 if not self._heap or self._heap[0][0] > now:
                     self._changed.wait(self._heap[0][0] - now if self._heap else None)
                     continue
-                _, _, function = heapq.heappop(self._heap)
+                *_, function = heapq.heappop(self._heap)
             function()

@@ -23,6 +23,7 @@
     |   +-- MissingResult               the run completed but its result was not kept
     |   +-- LeaseLostError              another process took the run over
     |   +-- FlowRunNotResumableError    the run cannot be taken up again
+    |   +-- FlowRunNotCancellableError  the run has ended
     +-- ObjectNotFound              nothing is recorded under an id or name
     +-- AmbiguousNameError          a short id or a name fits several runs
     +-- LedgerError                 the durable record cannot be read or written
@@ -66,9 +67,11 @@ from caudal.exceptions.root import (
 )
 from caudal.exceptions.runs import (
     CancelledRun,
+    CancelRequested,
     CrashedRun,
     DeadlineReached,
     FailedRun,
+    FlowRunNotCancellableError,
     FlowRunNotResumableError,
     FlowRunTimeoutError,
     LeaseLostError,
@@ -101,6 +104,7 @@ from caudal.exceptions.values import (
 
 __all__ = [
     "AmbiguousNameError",
+    "CancelRequested",
     "CancelledRun",
     "CaudalError",
     "CheckFailedError",
@@ -109,6 +113,7 @@ __all__ = [
     "DeadlineReached",
     "DeserializationError",
     "FailedRun",
+    "FlowRunNotCancellableError",
     "FlowRunNotResumableError",
     "FlowRunTimeoutError",
     "HashError",

@@ -128,6 +128,25 @@ class ResumeMismatchError(RunError):
         )
 
 
+class FlowRunNotCancellableError(RunError):
+    """A flow run cannot be cancelled because it has ended.
+
+    Args:
+        flow_run: Name of the flow run.
+        state: The state it ended in.
+    """
+
+    flow_run: str
+    state: str
+
+    def __init__(self, flow_run: str, state: str) -> None:
+        super().__init__(flow_run, state)
+        self.flow_run, self.state = flow_run, state
+
+    def __str__(self) -> str:
+        return f"flow run {self.flow_run!r} cannot be cancelled: it is {self.state}. There is nothing left to stop."
+
+
 class RunTimeoutError(RunError, TimeoutError):
     """An attempt took longer than its ``timeout_seconds``.
 
@@ -161,6 +180,10 @@ class DeadlineReached(BaseException):
     def __init__(self, deadline: object = None) -> None:
         super().__init__(deadline)
         self.deadline = deadline
+
+
+class CancelRequested(BaseException):
+    """Raised in the code of a flow run that somebody cancels; not an ``Exception``, so that code that catches everything does not go on."""
 
 
 class WorkerCrashedError(CrashedRun):

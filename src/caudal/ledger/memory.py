@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import structs
 
 from caudal.exceptions import LedgerError, ObjectNotFound
+from caudal.ledger.memory_control import MemoryControl
 from caudal.ledger.plan import flow_runs_named, plan
 from caudal.ledger.port import Receipt
 from caudal.ledger.prefixes import id_range
@@ -36,6 +37,7 @@ class MemoryLedger:
     """A ``Ledger`` that keeps everything in this process; see the port for what its methods do."""
 
     location = ":memory:"
+    control: MemoryControl
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -47,6 +49,9 @@ class MemoryLedger:
         self._checks: list[CheckWrite] = []
         self._results: dict[str, StoredResult] = {}
         self._leases: dict[bytes, Lease] = {}
+        self.control = MemoryControl(
+            self._open, self.commit, self._flow_runs, self._task_runs, self._leases
+        )
 
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one step."""

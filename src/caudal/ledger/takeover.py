@@ -47,7 +47,7 @@ def plan_sweep(row: FlowRunRow, open_tasks: Iterable[TaskRunRow], now: float) ->
     """Return the batch that closes a flow run whose owner is gone."""
     move = _closing_move(row, now)
     batch = Batch()
-    batch.writes += _close_tasks(open_tasks, move)
+    batch.writes += close_tasks(open_tasks, move)
     batch.writes.append(FlowWrite(row.id, FlowRunChange([move], owner=None)))
     return batch
 
@@ -61,7 +61,7 @@ def plan_claim(
     if row.state_type == "CANCELLING" or (row.owner and row.state_type in SWEPT):
         moves.insert(0, _closing_move(row, now))
     batch = Batch()
-    batch.writes += _close_tasks(open_tasks, Move("CRASHED", "Crashed", now, _GONE))
+    batch.writes += close_tasks(open_tasks, Move("CRASHED", "Crashed", now, _GONE))
     change = FlowRunChange(moves, owner=owner.hex(), attempt=attempt)
     batch.writes.append(FlowWrite(row.id, change, reopen=True))
     return batch
@@ -103,7 +103,8 @@ def _closing_move(row: FlowRunRow, now: float) -> Move:
     return Move("CRASHED", "Crashed", now, _GONE)
 
 
-def _close_tasks(tasks: Iterable[TaskRunRow], move: Move) -> list[TaskWrite]:
+def close_tasks(tasks: Iterable[TaskRunRow], move: Move) -> list[TaskWrite]:
+    """Return the changes that take task runs to a last state."""
     writes: list[TaskWrite] = []
     for before in tasks:
         change = TaskRunChange([move])

@@ -12,10 +12,13 @@ A test module makes it run on an implementation::
 
 from __future__ import annotations
 
+from caudal.testing.ledger_control import ControlConformance
 from caudal.testing.ledger_reads import ReadConformance
 from caudal.testing.ledger_takeover import TakeoverConformance
 from caudal.testing.ledger_writes import BatchConformance
 
 
-class LedgerConformance(BatchConformance, TakeoverConformance, ReadConformance):
+class LedgerConformance(
+    BatchConformance, TakeoverConformance, ControlConformance, ReadConformance
+):
     """All rules for ledgers; a subclass gives the fixture ``ledger``, an empty one for each test."""

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from oracle import note
 
 from caudal import flow, task
+from caudal.exceptions import CancelledRun
 from caudal.task_runners import ProcessPoolTaskRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def doze() -> None:
@@ -153,7 +159,65 @@ def parent() -> None:
     child()
 
 
+def _note_cancelled(_flow: object, _run: object, _state: object) -> None:
+    note("cancelled")
+
+
+@flow(on_cancellation=[_note_cancelled])
+def hooked() -> None:
+    """Be slow, and note that it was cancelled."""
+    nap()
+
+
+@flow
+def other_thread() -> None:
+    """Be slow in a thread that is not the main one."""
+    nap.submit().result()
+
+
+@flow
+def swallowing() -> None:
+    """Be slow in code that goes on after every exception."""
+    try:
+        doze()
+    except Exception:  # noqa: BLE001
+        note("finished")
+
+
+@flow
+def patient_parent() -> None:
+    """Go on when the child is cancelled."""
+    try:
+        child()
+    except CancelledRun:
+        note("child was cancelled")
+
+
+@flow(task_runner=ProcessPoolTaskRunner(max_workers=1))
+def far_parent() -> None:
+    """Be slow in a flow that a task in another process calls."""
+    call_child.submit().result()
+
+
+@task
+def call_child() -> None:
+    """Call a slow flow."""
+    child()
+
+
+@flow
+def quick() -> None:
+    """Be done at once."""
+
+
+def in_thread(function: Callable[[], object]) -> None:
+    """Call a function in another thread and raise what it raises."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(function).result()
+
+
 if __name__ == "__main__":
-    outcome = globals()[sys.argv[1]]()
+    chosen = globals()[sys.argv[1]]
+    outcome = in_thread(chosen) if chosen is other_thread else chosen()
     if asyncio.iscoroutine(outcome):
         asyncio.run(outcome)

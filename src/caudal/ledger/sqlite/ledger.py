@@ -11,6 +11,7 @@ from caudal.ledger.plan import Plan, flow_runs_changed, flow_runs_named, plan
 from caudal.ledger.port import Batch, CheckWrite, Receipt
 from caudal.ledger.prefixes import id_range
 from caudal.ledger.sqlite.bulk import BulkStatement
+from caudal.ledger.sqlite.control import SqliteControl
 from caudal.ledger.sqlite.database import Database, Durability
 from caudal.ledger.sqlite.listing import (
     flow_run_conditions,
@@ -80,6 +81,7 @@ class SqliteLedger:
     """
 
     location: str
+    control: SqliteControl
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class SqliteLedger:
         self.location = self._database.location
         self._queries = load_queries()
         self._bulk = {name: BulkStatement(self._queries[name]) for name in _BULK}
+        self.control = SqliteControl(self._database, self._queries, self._write)
 
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one transaction."""

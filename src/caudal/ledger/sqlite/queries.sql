@@ -91,6 +91,25 @@ SELECT
     parameters, tags, details
 FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL ORDER BY id
 
+-- flow_runs_below --
+-- A flow run and the open ones below it, each after the one that called it.
+WITH RECURSIVE below (id, depth) AS (
+    VALUES (?, 0)
+    UNION ALL
+    SELECT child.id, depth + 1 FROM below JOIN flow_run AS child ON child.parent_flow_run_id = below.id
+    WHERE child.ended_at IS NULL
+)
+SELECT
+    flow_run.id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    parameters, tags, details
+FROM below JOIN flow_run ON flow_run.id = below.id ORDER BY depth, flow_run.id
+
+-- asked_to_stop --
+-- Read every second by each process that works on flow runs; the index holds such rows alone.
+SELECT id, state_type, state_name, json_extract(details, '$.message') FROM flow_run
+WHERE owner = ? AND owner IS NOT NULL AND state_type IN ('CANCELLING', 'PAUSED')
+
 -- open_task_runs --
 -- Task runs that a process left open, found by the index that leaves completed ones out: the few are sorted, not the many walked.
 SELECT id, flow_run_id, name, task_name, path, state_type, state_name, created_at, started_at, ended_at, run_count, details

@@ -46,6 +46,7 @@ CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
 CREATE INDEX flow_run_by_state_name ON flow_run (state_name, id);
 CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id, id) WHERE parent_flow_run_id IS NOT NULL;
 CREATE INDEX flow_run_in_hand ON flow_run (id) WHERE owner IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX flow_run_asked ON flow_run (owner) WHERE owner IS NOT NULL AND state_type IN ('CANCELLING', 'PAUSED');
 
 -- Most task runs complete, so the indexes by state leave those out: nobody looks for them that way, and the hot path saves them.
 CREATE TABLE task_run (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,13 +17,13 @@ from caudal.testing.samples import SampleRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ID = bytes(16)
 
 #: Reads, and for each statement they run the index that serves it.
 PLANS: list[tuple[Callable[[SqliteLedger], object], list[str]]] = [
     (lambda it: it.flow_run(ID), ["SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id=?)"]),
+    (lambda it: it.control.asked(ID), ["SEARCH flow_run USING INDEX flow_run_asked (owner=?)"]),
     (lambda it: it.task_run(ID), ["SEARCH task_run USING PRIMARY KEY (id=?)"]),
     (lambda it: it.flow_runs(RunFilter()), ["SCAN flow_run USING INDEX sqlite_autoindex_flow_run_1"]),
     (lambda it: it.flow_runs(RunFilter(), before=ID), ["SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id<?)"]),
@@ -121,9 +122,9 @@ def test_a_sweep_and_a_claim_search(ledger: SqliteLedger) -> None:
 
 def test_every_statement_is_valid_and_used(ledger: SqliteLedger) -> None:
     """Each one compiles against the schema, and the code names it."""
-    source = ledger_module.__file__
-    with open(source, encoding="utf-8") as file:  # noqa: PTH123
-        names = set(re.findall(r'"([a-z_]+)"', file.read()))
+    sources = Path(ledger_module.__file__).parent.glob("*.py")
+    text = "".join(source.read_text() for source in sources)
+    names = set(re.findall(r'"([a-z_]+)"', text))
     queries = load_queries()
     assert queries.keys() <= names
     for text in queries.values():
