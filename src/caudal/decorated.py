@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast
 
 from caudal.model.retries import retry_policy
-from caudal.model.signatures import Binder
+from caudal.model.signatures import Binder, collecting, kind_of
 from caudal.model.specs import Spec
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Decorated(Generic[P, R_co, S]):
     defaults: ClassVar[dict[str, Any]]
 
     def __init__(self, fn: Callable[P, R_co], **options: Any) -> None:
+        self._given = fn
+        fn = getattr(fn, "__func__", fn) if _is_marked(fn) else fn
         if not callable(fn):
             msg = f"@{self.kind} decorates functions, not {fn!r}"
             raise TypeError(msg)
@@ -60,7 +62,7 @@ class Decorated(Generic[P, R_co, S]):
         self.fn = fn
         self.options = {**self.defaults, **options}
         function = cast("Any", fn)
-        self.__name__: str = getattr(fn, "__name__", type(fn).__name__)
+        self.__name__: str = _name_of(function)
         self.__qualname__: str = getattr(fn, "__qualname__", self.__name__)
         self.__module__: str = getattr(fn, "__module__", "__main__")
         self.__doc__ = function.__doc__
@@ -69,6 +71,10 @@ class Decorated(Generic[P, R_co, S]):
         self.description: str | None = self.options["description"] or function.__doc__
         self.binder = Binder(fn, self.name)
         self.spec = self._make_spec()
+        kind = kind_of(fn)
+        self.spec.is_async, self.spec.is_generator = kind
+        if kind.is_generator:
+            self.spec.body = collecting(fn, kind)
 
     def _default_name(self) -> str:
         return self.__name__
@@ -81,14 +87,34 @@ class Decorated(Generic[P, R_co, S]):
         raise NotImplementedError
 
     @property
-    def is_async(self) -> bool:
-        """Whether the function is a coroutine function."""
+    def isasync(self) -> bool:
+        """Whether the function is a coroutine function or an async generator function."""
         return self.spec.is_async
+
+    @property
+    def isgenerator(self) -> bool:
+        """Whether the function is a generator function, plain or async."""
+        return self.spec.is_generator
+
+    @property
+    def ismethod(self) -> bool:
+        """Whether the function is a method that is bound to an instance or a class."""
+        return getattr(self.fn, "__self__", None) is not None
+
+    @property
+    def isclassmethod(self) -> bool:
+        """Whether a class method was decorated."""
+        return isinstance(self._given, classmethod)
+
+    @property
+    def isstaticmethod(self) -> bool:
+        """Whether a static method was decorated."""
+        return isinstance(self._given, staticmethod)
 
     def with_options(self, **options: Any) -> Self:
         """Return the same with some options changed; see the decorator for their meaning. None keeps an option as it is."""
         given = {name: value for name, value in options.items() if value is not None}
-        changed = type(self)(self.fn, **{**self.options, **given})
+        changed = type(self)(self._given, **{**self.options, **given})
         kept = {
             moment: hooks
             for moment, hooks in self.spec.hooks.items()
@@ -116,16 +142,30 @@ class Decorated(Generic[P, R_co, S]):
         return fn
 
     def bound(self, instance: Any, owner: Any = None) -> Self:
-        """Return the same bound to an instance, which `__get__` does for methods."""
-        if instance is None:
+        """Return the same bound to an instance, or to the class for a class method, which `__get__` does for methods."""
+        if self.isstaticmethod or (instance is None and not self.isclassmethod):
             return self
-        method: Callable[P, R_co] = cast("Any", self.fn).__get__(instance, owner)
+        given = self._given if self.isclassmethod else self.fn
+        bind = getattr(given, "__get__", None)
+        if bind is None:  # an object that can be called, kept in a class
+            return self
+        method: Callable[P, R_co] = bind(instance, owner)
         bound = type(self)(method, **{**self.options, "name": self.name})
         bound.spec.hooks = self.spec.hooks
         return bound
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name!r}>"
+
+
+def _is_marked(fn: object) -> bool:
+    return isinstance(fn, (classmethod, staticmethod))
+
+
+def _name_of(fn: Any) -> str:
+    """Return what a function is called; a partial one is called as the function in it, an object as its class."""
+    name = getattr(getattr(fn, "func", fn), "__name__", None)
+    return name or type(fn).__name__
 
 
 def hook_lists(

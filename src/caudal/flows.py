@@ -16,7 +16,6 @@ from typing import (
 )
 
 from caudal.decorated import Decorated, hook_lists, running
-from caudal.model.signatures import is_coroutine_function
 from caudal.model.specs import FlowSpec
 
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ class Flow(Decorated[P, R_co, FlowSpec]):
             name=self.name,
             description=self.description,
             version=given["version"],
-            is_async=is_coroutine_function(self.fn),
             run_name=given["flow_run_name"],
             retry=self._retry_policy(None),
             retry_is_given=given["retries"] is not None,

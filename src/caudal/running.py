@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.calls import (
     acall_flow,
     acall_task,
+    astream_flow,
+    astream_task,
     call_flow,
     call_task,
     make_flow_run,
+    stream_flow,
+    stream_task,
     submit_task,
 )
 from caudal.engine.inputs import find, resolve
@@ -20,6 +25,8 @@ from caudal.mapping import mapped_calls
 from caudal.model.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
     from caudal.engine.flow_scope import FlowScope
     from caudal.model.signatures import Binder
     from caudal.model.specs import FlowSpec
@@ -54,6 +61,9 @@ def run_task(
     """Do what ``Task.__call__`` promises."""
     spec = task.spec
     task.binder.fits(args, kwargs)
+    if spec.is_generator and not return_state:
+        stream = astream_task if spec.is_async else stream_task
+        return stream(spec, args, kwargs, wait_for)
     if spec.is_async:
         return _arun_task(
             task, args, kwargs, return_state=return_state, wait_for=wait_for
@@ -121,12 +131,11 @@ def run_flow(
 ) -> Any:
     """Do what ``Flow.__call__`` promises."""
     given = flow.binder.bind(args, kwargs)
-    for future in find((wait_for, *given.values()), {}):
-        if isinstance(future, Future):
-            future.wait()
+    if flow.spec.is_generator and not return_state:
+        stream = _astream_flow if flow.spec.is_async else _stream_flow
+        return stream(flow, given, wait_for)
     try:
-        resolve(wait_for)
-        parameters = resolve(given)
+        parameters = _ready(given, wait_for)
     except UpstreamTaskError as error:
         if return_state:
             not_ready: State[Any] = State("PENDING", "NotReady", str(error), error)
@@ -134,6 +143,33 @@ def run_flow(
         raise
     scope = make_flow_run(flow.spec, parameters)
     return run_scope(flow.spec, scope, return_state=return_state)
+
+
+def _stream_flow(flow: Callee, given: Keywords, wait_for: Any) -> Generator[Any]:
+    scope = make_flow_run(flow.spec, _ready(given, wait_for))
+    return (yield from stream_flow(scope))
+
+
+async def _astream_flow(
+    flow: Callee, given: Keywords, wait_for: Any
+) -> AsyncGenerator[Any]:
+    scope = make_flow_run(flow.spec, _ready(given, wait_for))
+    async with aclosing(astream_flow(scope)) as items:
+        async for item in items:
+            yield item
+
+
+def _ready(given: Keywords, wait_for: Any) -> Keywords:
+    """Return a flow's parameters once the futures among them, and those to wait for, are done.
+
+    Raises:
+        UpstreamTaskError: One of them did not complete.
+    """
+    for future in find((wait_for, *given.values()), {}):
+        if isinstance(future, Future):
+            future.wait()
+    resolve(wait_for)
+    return resolve(given)
 
 
 def run_scope(spec: FlowSpec, scope: FlowScope, *, return_state: bool) -> Any:

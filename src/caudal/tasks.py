@@ -15,7 +15,6 @@ from typing import (
 )
 
 from caudal.decorated import Decorated, hook_lists, running
-from caudal.model.signatures import is_coroutine_function
 from caudal.model.specs import TaskSpec
 from caudal.task_options import DEFAULTS, NotSet, NotSetType, persists
 
@@ -59,7 +58,6 @@ class Task(Decorated[P, R_co, TaskSpec]):
             name=self.name,
             description=self.description,
             version=given["version"],
-            is_async=is_coroutine_function(self.fn),
             run_name=given["task_run_name"],
             retry=self._retry_policy(given["retry_jitter_factor"]),
             retry_is_given=given["retries"] is not None,
@@ -274,7 +272,7 @@ class Task(Decorated[P, R_co, TaskSpec]):
 
         if is_importable(self, self.__module__, self.__qualname__):
             return load, (self.__module__, self.__qualname__)
-        return _remake, (self.fn, self.options)
+        return _remake, (self._given, self.options)
 
 
 def _remake(fn: Callable[..., Any], options: dict[str, Any]) -> Task[..., Any]:

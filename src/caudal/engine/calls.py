@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,7 @@ from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import capture_prints, flow_logger, install
 from caudal.engine.names import random_name, run_name
 from caudal.engine.recovery import had_parameters, load_recorded, record_parameters
+from caudal.engine.streams import stream_async, stream_sync
 from caudal.engine.task_run import task_program
 from caudal.exceptions import CancelledRun, CaudalError, FlowRunNotResumableError
 from caudal.model.ids import new_id
@@ -25,6 +27,7 @@ from caudal.model.jsonable import jsonable
 from caudal.model.runs import Fence
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
     from contextvars import Context
 
     from caudal.engine.parts import Parts, Run
@@ -49,6 +52,27 @@ async def acall_task(
     run = make_task_run(spec, args, kwargs, wait_for)
     await run_async(task_program(run, run.scope.parts.local))
     return run
+
+
+def stream_task(
+    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None
+) -> Generator[Any]:
+    """Run a generator function's task in this thread, yielding what it yields; return its result."""
+    run = make_task_run(spec, args, kwargs, wait_for)
+    yield from stream_sync(task_program(run, run.scope.parts.local, streams=True))
+    return run.outcome()
+
+
+async def astream_task(
+    spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], wait_for: Any = None
+) -> AsyncGenerator[Any]:
+    """Run an async generator function's task on the running event loop, yielding what it yields."""
+    run = make_task_run(spec, args, kwargs, wait_for)
+    program = task_program(run, run.scope.parts.local, streams=True)
+    async with aclosing(stream_async(program, [])) as items:
+        async for item in items:
+            yield item
+    run.outcome()
 
 
 def submit_task(
@@ -332,6 +356,21 @@ def call_flow(scope: FlowScope) -> State[Any]:
 async def acall_flow(scope: FlowScope) -> State[Any]:
     """Run a flow on the running event loop and return its last state."""
     return await run_async(flow_program(scope))
+
+
+def stream_flow(scope: FlowScope) -> Generator[Any]:
+    """Run a generator function's flow in this thread, yielding what it yields; return its result."""
+    state = yield from stream_sync(flow_program(scope))
+    return state.get()
+
+
+async def astream_flow(scope: FlowScope) -> AsyncGenerator[Any]:
+    """Run an async generator function's flow on the running event loop, yielding what it yields."""
+    ended: list[State[Any]] = []
+    async with aclosing(stream_async(flow_program(scope), ended)) as items:
+        async for item in items:
+            yield item
+    ended[0].get()
 
 
 def observe_task(spec: TaskSpec) -> LiveTask:

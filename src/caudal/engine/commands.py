@@ -86,6 +86,35 @@ class Call:
             self.current.reset(token)
 
 
+class Collect:
+    """Exhaust a generator that the function of a submitted task returned; nobody else could.
+
+    Args:
+        items: The generator.
+        current: The context variable that names the run in charge.
+        run: The run in charge while the generator executes.
+    """
+
+    __slots__ = ("current", "items", "run")
+
+    def __init__(
+        self, items: Generator[Any], current: ContextVar[Any], run: Any
+    ) -> None:
+        self.items, self.current, self.run = items, current, run
+
+    def perform(self) -> list[Any]:
+        """Return a list of its items."""
+        token = self.current.set(self.run)
+        try:
+            return list(self.items)
+        finally:
+            self.current.reset(token)
+
+    async def aperform(self) -> list[Any]:
+        """Return a list of its items."""
+        return self.perform()
+
+
 class Sleep:
     """Wait for some seconds."""
 
@@ -236,10 +265,15 @@ class Durable:
         barrier.wait()
 
 
-def run_sync(program: Generator[Command, Any, T]) -> T:
-    """Carry out a program in this thread and return what it returns."""
+def run_sync(program: Generator[Command, Any, T], outcome: Any = None) -> T:
+    """Carry out a program in this thread and return what it returns.
+
+    Args:
+        program: The program.
+        outcome: Where it has started already: the outcome of the command that it yielded last.
+    """
     try:
-        command = next(program)
+        command = program.send(outcome)
         while True:
             try:
                 outcome = command.perform()
@@ -251,10 +285,10 @@ def run_sync(program: Generator[Command, Any, T]) -> T:
         return stop.value
 
 
-async def run_async(program: Generator[Command, Any, T]) -> T:
-    """Carry out a program on the running event loop and return what it returns."""
+async def run_async(program: Generator[Command, Any, T], outcome: Any = None) -> T:
+    """Carry out a program on the running event loop and return what it returns; see `run_sync`."""
     try:
-        command = next(program)
+        command = program.send(outcome)
         while True:
             try:
                 outcome = await command.aperform()

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.clock import timestamp
 from caudal.engine.flow_scope import FlowScope
@@ -23,7 +23,7 @@ from caudal.model.runs import Fence
 from caudal.model.states import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from caudal.engine.loop import LoopThread
     from caudal.ledger.port import Ledger
@@ -91,7 +91,9 @@ class Engine:
             default_serializer=settings.results_default_serializer,
             inline_limit=settings.results_inline_limit_bytes,
         )
-        self.task_program = task_program
+        self.task_program: Callable[[Any, Runner], Generator[Any, Any, None]] = (
+            task_program
+        )
         self.timers = Timers()
         self.pool = Pool(self.timers)
         #: The flow runs that this process works on.

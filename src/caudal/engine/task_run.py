@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from caudal.engine.commands import Call, Hook, Io, Sleep, Until
+from caudal.engine.commands import Call, Collect, Hook, Io, Sleep, Until
 from caudal.engine.context import current
 from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
@@ -50,7 +51,9 @@ _COMPLETED, _FAILED, _RUNNING, _SCHEDULED = (
 )
 
 
-def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:
+def task_program(
+    run: LiveTask, runner: Runner, *, streams: bool = False
+) -> Generator[Command, Any, None]:
     """Return the program of a task run; when it has ended, the run is done.
 
     Nothing but interrupts and exits comes out of it: whatever else the user's code does ends in the run's state.
@@ -58,6 +61,7 @@ def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
     Args:
         run: The task run, pending.
         runner: Where its attempts execute.
+        streams: Whether what it yields goes to the caller: then no result is kept, because a kept one could not be yielded again.
     """
     scope = run.scope
     try:
@@ -67,7 +71,7 @@ def task_program(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
             run.finish(
                 "CANCELLED", "Cancelled", None, f"Not started: {scope.stopping}."
             )
-        elif run.spec.plain and not scope.persist:
+        elif streams or (run.spec.plain and not scope.persist):
             yield from _attempts(run, runner, None)
         else:
             yield from _find_or_run(run, runner)
@@ -128,10 +132,10 @@ def _attempts(
             yield from _hooks(run, "running")
         try:
             value = yield Call(runner, spec, run.args, run.kwargs, current, run)
+            if value.__class__ is GeneratorType and run.context is not None:
+                value = yield Collect(value, current, run)
         except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
-            state = _failure(error)
-            if state.name == "TimedOut":
-                _close_children(run)
+            state = _failure(run, error)
         else:
             if value.__class__ in ATOMS and keeping is None and not spec.hooks:
                 run.finish(_COMPLETED, "Completed", value)  # the hot path
@@ -164,13 +168,14 @@ def _derived_state(value: Any) -> Generator[Command, Any, State[Any]]:
     return final_state(value)
 
 
-def _failure(error: Exception) -> State[Any]:
+def _failure(run: LiveTask, error: Exception) -> State[Any]:
     """Return the state of an attempt that ended with an exception."""
     if isinstance(
         error, CrashedRun
     ):  # the process died, which says nothing of the task
         return State("CRASHED", message=str(error), data=error)
     if error.__class__ is RunTimeoutError:
+        _close_children(run)
         message = f"Task run exceeded timeout of {error.args[0]:g} second(s)"
         return State(_FAILED, "TimedOut", message, TaskRunTimeoutError(*error.args))
     message = f"Task run encountered an exception {describe(error)}"

@@ -69,7 +69,7 @@ class Validator:
             }
             if given:
                 try:
-                    resolved = get_type_hints(self._fn, include_extras=True)
+                    resolved = get_type_hints(_hinted(self._fn), include_extras=True)
                 except NameError:
                     resolved = _one_by_one(self._fn, given)
                 given = {name: hint for name, hint in resolved.items() if name in given}
@@ -90,6 +90,12 @@ class Validator:
                 adapter = TypeAdapter(hint)
             self._adapters[name] = adapter
         return cast("Any", adapter).validate_python(value)
+
+
+def _hinted(fn: Any) -> Any:
+    """Return what holds the hints of a function: for a partial one the function in it, for an object its method."""
+    fn = getattr(fn, "func", fn)
+    return fn if inspect.isroutine(fn) else type(fn).__call__
 
 
 def _one_by_one(fn: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ call, ``inspect`` is asked, which takes ten milliseconds to import.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caudal.exceptions import ParameterBindError, ReservedArgumentError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _RESERVED = ("return_state", "wait_for")
 #: Flags of code objects; see the documentation of ``inspect.CO_VARARGS`` and its kin.
 _VARARGS, _VARKEYWORDS, _COROUTINE = 0x04, 0x08, 0x80
+_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
 
 class Binder:
@@ -165,11 +166,41 @@ def _is_plain(fn: Any, code: Any) -> bool:
     )
 
 
-def is_coroutine_function(fn: Any) -> bool:
-    """Say whether calling a function gives a coroutine."""
+class Kind(NamedTuple):
+    """What calling a function gives."""
+
+    #: A coroutine or an async generator.
+    is_async: bool
+    #: A generator or an async generator.
+    is_generator: bool
+
+
+def kind_of(fn: Any) -> Kind:
+    """Return what calling a function gives."""
     code = getattr(fn, "__code__", None)
     if code is not None and not hasattr(fn, "__wrapped__"):
-        return bool(code.co_flags & _COROUTINE)
+        flags = code.co_flags
+        return Kind(
+            bool(flags & (_COROUTINE | _ASYNC_GENERATOR)),
+            bool(flags & (_GENERATOR | _ASYNC_GENERATOR)),
+        )
     import inspect  # noqa: PLC0415 - see the module's text
 
-    return inspect.iscoroutinefunction(fn)
+    if not inspect.isroutine(fn) and not hasattr(fn, "func") and callable(fn):
+        fn = type(fn).__call__  # an object that can be called
+    streams = inspect.isasyncgenfunction(fn)
+    return Kind(
+        streams or inspect.iscoroutinefunction(fn),
+        streams or inspect.isgeneratorfunction(fn),
+    )
+
+
+def collecting(fn: Callable[..., Any], kind: Kind) -> Callable[..., Any]:
+    """Return a function that returns a list of everything that a generator function yields."""
+    if not kind.is_async:
+        return lambda *args, **kwargs: list(fn(*args, **kwargs))
+
+    async def collected(*args: Any, **kwargs: Any) -> list[Any]:
+        return [item async for item in fn(*args, **kwargs)]
+
+    return collected

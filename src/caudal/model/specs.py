@@ -21,11 +21,13 @@ class Spec:
 
     __slots__ = (
         "bind",
+        "body",
         "decorated",
         "description",
         "fn",
         "hooks",
         "is_async",
+        "is_generator",
         "log_prints",
         "name",
         "persist",
@@ -41,6 +43,8 @@ class Spec:
 
     fn: Callable[..., Any]
     decorated: Any
+    #: What an attempt calls: the function itself, or for a generator function one that returns a list of what it yields.
+    body: Callable[..., Any]
     #: Returns a call's arguments by parameter name, defaults included; raises ``ParameterBindError``.
     bind: Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]
     #: The reverse of ``bind``: positional and keyword arguments for the function.
@@ -49,8 +53,10 @@ class Spec:
     name: str
     description: str | None
     version: str | None
-    #: Whether the function is a coroutine function.
+    #: Whether the function is a coroutine function or an async generator function.
     is_async: bool
+    #: Whether the function is a generator function, plain or async; a direct call of it streams what it yields.
+    is_generator: bool
     #: Template or function for the names of runs.
     run_name: str | Callable[..., str] | None
     #: None when the function is not retried, or when the settings are to say.
@@ -70,7 +76,8 @@ class Spec:
     hooks: Mapping[str, Sequence[Callable[..., Any]]]
 
     def __init__(self, fn: Callable[..., Any], decorated: Any, **fields: Any) -> None:
-        self.fn = fn
+        self.fn = self.body = fn
+        self.is_async = self.is_generator = False
         self.decorated = decorated
         for name, value in fields.items():
             setattr(self, name, value)

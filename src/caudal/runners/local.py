@@ -33,8 +33,8 @@ class LocalRunner:
 
             return asyncio.run(self.acall(spec, args, kwargs, run))
         if spec.timeout is None:
-            return spec.fn(*args, **kwargs)
-        return call_with_deadline(spec.fn, args, kwargs, spec.timeout)
+            return spec.body(*args, **kwargs)
+        return call_with_deadline(spec.body, args, kwargs, spec.timeout)
 
     async def acall(
         self,
@@ -45,12 +45,12 @@ class LocalRunner:
     ) -> Any:
         """Run a coroutine function once on the running loop; see the port."""
         if spec.timeout is None:
-            return await spec.fn(*args, **kwargs)
+            return await spec.body(*args, **kwargs)
         asyncio = sys.modules["asyncio"]
         limit = asyncio.timeout(spec.timeout)
         try:
             async with limit:
-                return await spec.fn(*args, **kwargs)
+                return await spec.body(*args, **kwargs)
         except TimeoutError:
             if limit.expired():
                 raise RunTimeoutError(spec.timeout) from None

@@ -101,8 +101,8 @@ def _call(
         if task.spec.is_async:
             import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
 
-            return asyncio.run(task.fn(*args, **kwargs))
-        return task.fn(*args, **kwargs)
+            return asyncio.run(task.spec.body(*args, **kwargs))
+        return task.spec.body(*args, **kwargs)
     finally:
         current.reset(token)
 
