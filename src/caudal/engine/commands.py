@@ -100,7 +100,9 @@ class Collect:
     def __init__(
         self, items: Generator[Any], current: ContextVar[Any], run: Any
     ) -> None:
-        self.items, self.current, self.run = items, current, run
+        self.items: Generator[Any] = items
+        self.current: ContextVar[Any] = current
+        self.run: Any = run
 
     def perform(self) -> list[Any]:
         """Return a list of its items."""
