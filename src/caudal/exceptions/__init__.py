@@ -25,6 +25,7 @@
     |   +-- FlowRunNotResumableError    the run cannot be taken up again
     |   +-- FlowRunNotCancellableError  the run has ended
     +-- ObjectNotFound              nothing is recorded under an id or name
+    +-- ObjectAlreadyExists         something of that name is there already
     +-- AmbiguousNameError          a short id or a name fits several runs
     +-- LedgerError                 the durable record cannot be read or written
     |   +-- LedgerBusyError, LedgerCorruptError, LedgerVersionError
@@ -59,6 +60,7 @@ from caudal.exceptions.records import (
     LedgerCorruptError,
     LedgerError,
     LedgerVersionError,
+    ObjectAlreadyExists,
     ObjectNotFound,
 )
 from caudal.exceptions.root import (
@@ -128,6 +130,7 @@ __all__ = [
     "MissingContextError",
     "MissingFlowError",
     "MissingResult",
+    "ObjectAlreadyExists",
     "ObjectNotFound",
     "ParameterBindError",
     "ParameterError",

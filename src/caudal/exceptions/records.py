@@ -24,9 +24,26 @@ class ObjectNotFound(CaudalError):
         command = {
             "flow run": "caudal flow-run ls",
             "task run": "caudal task-run ls",
+            "concurrency limit": "caudal global-concurrency-limit ls",
         }.get(self.kind)
         hint = f" `{command}` lists what is there." if command else ""
         return f"there is no {self.kind} {self.name!r}.{hint}"
+
+
+class ObjectAlreadyExists(CaudalError):
+    """Something of this name is there already.
+
+    Args:
+        kind: What was to be made: concurrency limit.
+        name: The name given.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind, self.name = kind, name
+
+    def __str__(self) -> str:
+        return f"there is a {self.kind} {self.name!r} already. Choose another name, or change the one that is there."
 
 
 class AmbiguousNameError(CaudalError):

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from caudal.exceptions import LedgerError, ObjectNotFound
 from caudal.ledger.memory_control import MemoryControl
+from caudal.ledger.memory_limits import MemoryLimits
 from caudal.ledger.plan import flow_runs_named, plan
 from caudal.ledger.port import Receipt
 from caudal.ledger.prefixes import id_range
@@ -26,6 +27,7 @@ from caudal.model.runs import Event, FlowRunRow, TaskRunRow, add_counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from caudal.ledger.plan import NewEvent
     from caudal.ledger.port import Batch, CheckWrite, RunFilter
     from caudal.model.results import StoredResult
     from caudal.model.runs import Lease, LogRow
@@ -52,6 +54,7 @@ class MemoryLedger:
         self.control = MemoryControl(
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )
+        self.limits = MemoryLimits(self._open, self.leases, self._record)
 
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one step."""
@@ -62,8 +65,7 @@ class MemoryLedger:
                 if (row := self._flow_runs.get(run_id)) is not None
             }
             made = plan(batch, fences, self._flow_runs)
-            for number, event in enumerate(made.events, len(self._events) + 1):
-                self._events.append(Event(number, *event))
+            self._record(made.events)
             self._flow_runs |= made.flow_rows
             for run_id, counts in made.counts.items():
                 self._flow_runs[run_id] = add_counts(self._flow_runs[run_id], counts)
@@ -232,6 +234,10 @@ class MemoryLedger:
         if self._closed:
             raise LedgerError(self.location, "it is closed", "Open it again.")
         return self._lock
+
+    def _record(self, events: Iterable[NewEvent]) -> None:
+        for number, event in enumerate(events, len(self._events) + 1):
+            self._events.append(Event(number, *event))
 
     def _open_tasks(self, flow_run_id: bytes) -> list[TaskRunRow]:
         tasks = self._task_runs.values()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from caudal.ledger.limits import Limits
     from caudal.model.checks import CheckResult
     from caudal.model.results import StoredResult
     from caudal.model.runs import (
@@ -160,6 +161,11 @@ class Ledger(Protocol):
     @property
     def control(self) -> Control:
         """Asks flow runs to stop."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Named limits and who holds their slots."""
         ...
 
     def commit(self, batch: Batch) -> Receipt:

@@ -1,4 +1,4 @@
-"""Rebuilds the rows of all runs from the ledger's events: the proof that the events are the truth."""
+"""Rebuilds the rows of all runs, and of limits, from the ledger's events: the proof that the events are the truth."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from caudal.ledger.encoding import (
     decode_flow_change,
     decode_task_change,
 )
+from caudal.ledger.limits import decode_limit_change, decode_slots_change
 from caudal.ledger.port import CheckWrite
+from caudal.model.limits import fold_limit, holders_of, use_up
 from caudal.model.runs import add_counts, count_change, fold_flow_run, fold_task_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from caudal.model.limits import Holder, Limit
     from caudal.model.runs import Event, FlowRunRow, TaskRunRow
 
 
@@ -24,6 +27,8 @@ class Projections(NamedTuple):
     flow_rows: dict[bytes, FlowRunRow]
     task_rows: dict[bytes, TaskRunRow]
     checks: list[CheckWrite]
+    limits: dict[str, Limit]
+    holders: list[Holder]
 
 
 def rebuild(events: Iterable[Event]) -> Projections:
@@ -32,18 +37,22 @@ def rebuild(events: Iterable[Event]) -> Projections:
     Args:
         events: All events of a ledger, or all of some flow runs, in order.
     """
-    made = Projections({}, {}, [])
+    made = Projections({}, {}, [], {}, [])
     for event in events:
         _apply(made, event)
     return made
 
 
 def _apply(made: Projections, event: Event) -> None:
-    flow_rows, task_rows, checks = made
+    flow_rows, task_rows, checks, *_ = made
     _, at, kind, flow_run_id, task_run_id, payload = event
     if kind == "check":
         result = decode_check(payload)
         checks.append(CheckWrite(at, result, flow_run_id, task_run_id))
+    elif kind == "limit":
+        _apply_limit(made, at, payload)
+    elif kind == "slots":
+        _apply_slots(made, at, payload)
     elif task_run_id is not None:
         before = task_rows.get(task_run_id)
         change = decode_task_change(payload)
@@ -56,3 +65,24 @@ def _apply(made: Projections, event: Event) -> None:
         change = decode_flow_change(payload)
         row = fold_flow_run(flow_rows.get(flow_run_id), flow_run_id, change)
         flow_rows[flow_run_id] = row
+
+
+def _apply_limit(made: Projections, at: float, payload: bytes) -> None:
+    change = decode_limit_change(payload)
+    if change.frees:
+        made.holders[:] = [each for each in made.holders if each.name != change.name]
+    limit = fold_limit(made.limits.pop(change.name, None), change, at)
+    if limit is not None:
+        made.limits[change.name] = limit
+
+
+def _apply_slots(made: Projections, at: float, payload: bytes) -> None:
+    change = decode_slots_change(payload)
+    if not change.names:
+        own_id = bytes.fromhex(change.id)
+        made.holders[:] = [each for each in made.holders if each.id != own_id]
+    elif change.is_rate:
+        for name in change.names:
+            made.limits[name] = use_up(made.limits[name], change.slots, at)
+    else:
+        made.holders.extend(holders_of(change, at))

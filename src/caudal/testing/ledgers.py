@@ -13,12 +13,17 @@ A test module makes it run on an implementation::
 from __future__ import annotations
 
 from caudal.testing.ledger_control import ControlConformance
+from caudal.testing.ledger_limits import LimitConformance
 from caudal.testing.ledger_reads import ReadConformance
 from caudal.testing.ledger_takeover import TakeoverConformance
 from caudal.testing.ledger_writes import BatchConformance
 
 
 class LedgerConformance(
-    BatchConformance, TakeoverConformance, ControlConformance, ReadConformance
+    BatchConformance,
+    TakeoverConformance,
+    ControlConformance,
+    ReadConformance,
+    LimitConformance,
 ):
     """All rules for ledgers; a subclass gives the fixture ``ledger``, an empty one for each test."""

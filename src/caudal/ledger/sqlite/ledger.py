@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from sqlite3 import Cursor
 
+    from caudal.ledger.limits import Limits
     from caudal.ledger.port import RunFilter
     from caudal.ledger.sqlite.listing import Condition
 
@@ -97,6 +98,16 @@ class SqliteLedger:
         self._queries = load_queries()
         self._bulk = {name: BulkStatement(self._queries[name]) for name in _BULK}
         self.control = SqliteControl(self._database, self._queries, self._write)
+        self._limits: Limits | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """Named limits and who holds their slots."""
+        if self._limits is None:
+            from caudal.ledger.sqlite.limits import SqliteLimits  # noqa: PLC0415 - few processes use limits
+
+            self._limits = SqliteLimits(self._database, self._queries)
+        return self._limits
 
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one transaction."""

@@ -171,3 +171,41 @@ FROM result WHERE key = ?
 -- delete_result --
 -- The value is to be computed again.
 DELETE FROM result WHERE key = ?
+
+-- limits --
+-- There are few, so nothing is left out.
+SELECT name, slots, active, slot_decay_per_second, created_at, updated_at, used, used_at FROM concurrency_limit ORDER BY name
+
+-- put_limit --
+-- Writes a whole row; the caller has read it in the same transaction.
+INSERT OR REPLACE INTO concurrency_limit (name, slots, active, slot_decay_per_second, created_at, updated_at, used, used_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- delete_limit --
+-- From now on the name limits nothing.
+DELETE FROM concurrency_limit WHERE name = ?
+
+-- holders --
+-- Of all limits, in the order in which they acquired their slots.
+SELECT id, name, slots, owner, run_id, label, acquired_at FROM limit_holder ORDER BY rowid
+
+-- holders_of_limits --
+-- Of the limits in a JSON array of names, in the order in which they acquired their slots.
+SELECT id, name, slots, owner, run_id, label, acquired_at
+FROM limit_holder WHERE name IN (SELECT value FROM json_each(?)) ORDER BY rowid
+
+-- put_holder --
+-- One row for each limit of an acquisition.
+INSERT INTO limit_holder (id, name, slots, owner, run_id, label, acquired_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- held --
+-- Which of these ids something was acquired under that is still held.
+SELECT DISTINCT id FROM limit_holder WHERE id IN (VALUES (?))
+
+-- delete_holders --
+-- What was acquired under these ids is released.
+DELETE FROM limit_holder WHERE id IN (VALUES (?))
+
+-- delete_holders_of_limit --
+-- Its slots are taken from whoever holds them.
+DELETE FROM limit_holder WHERE name = ?

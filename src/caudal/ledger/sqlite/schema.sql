@@ -113,3 +113,28 @@ CREATE TABLE lease (
     pid INTEGER NOT NULL,
     started TEXT NOT NULL
 );
+
+CREATE TABLE concurrency_limit (
+    name TEXT PRIMARY KEY NOT NULL,
+    slots INTEGER NOT NULL,
+    active INTEGER NOT NULL,
+    slot_decay_per_second REAL NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    used REAL NOT NULL,
+    used_at REAL NOT NULL
+);
+
+-- The occupancy of a limit is the rows here whose owner's lease lives; there is no counter.
+CREATE TABLE limit_holder (
+    id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    slots INTEGER NOT NULL,
+    owner BLOB NOT NULL,
+    run_id BLOB,
+    label TEXT NOT NULL,
+    acquired_at REAL NOT NULL,
+    PRIMARY KEY (id, name)
+);
+
+CREATE INDEX limit_holder_by_name ON limit_holder (name);

@@ -11,7 +11,6 @@ import pytest
 
 from caudal.ledger.port import RunFilter
 from caudal.ledger.sqlite import SqliteLedger
-from caudal.ledger.sqlite import ledger as ledger_module
 from caudal.ledger.sqlite.queries import load_queries, split_script
 from caudal.testing.samples import SampleRun
 
@@ -114,6 +113,7 @@ def test_a_sweep_and_a_claim_search(ledger: SqliteLedger) -> None:
 
     assert "USING INDEX flow_run_in_hand" in plan("flow_runs_in_hand")
     assert "USING INDEX task_run_by_flow_run_and_state" in plan("open_task_runs", ID)
+    assert "USING INDEX limit_holder_by_name" in plan("holders_of_limits", "[]")
     assert "USING INDEX sqlite_autoindex_flow_run_1 (id=?)" in plan("fences", ID)
     assert "USING INDEX sqlite_autoindex_flow_run_1 (id=?)" in plan(
         "add_counts", ID, 1, 1, 1, 1

@@ -11,6 +11,7 @@ import pytest
 
 from caudal.ledger.sqlite import SqliteLedger, schema
 from caudal.ledger.sqlite.queries import FOLDER
+from caudal.model.limits import Holder, Limit
 from caudal.model.runs import FlowRunRow, Lease, LogRow, TaskRunRow
 from caudal.model.states import StateType
 from caudal.testing.samples import SampleRun
@@ -41,6 +42,8 @@ def test_the_checks_on_states_name_the_model_s_states() -> None:
         ("flow_run", FlowRunRow.__struct_fields__),
         ("task_run", TaskRunRow.__struct_fields__),
         ("lease", Lease._fields),
+        ("concurrency_limit", Limit.__struct_fields__),
+        ("limit_holder", Holder._fields),
         ("log", ("seq", *LogRow._fields)),
     ],
 )
