@@ -38,6 +38,9 @@ class ObjectAlreadyExists(CaudalError):
         name: The name given.
     """
 
+    kind: str
+    name: str
+
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(kind, name)
         self.kind, self.name = kind, name

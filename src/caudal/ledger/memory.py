@@ -27,6 +27,7 @@ from caudal.model.runs import Event, FlowRunRow, TaskRunRow, add_counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from caudal.ledger.limits import Limits
     from caudal.ledger.plan import NewEvent
     from caudal.ledger.port import Batch, CheckWrite, RunFilter
     from caudal.model.results import StoredResult
@@ -54,7 +55,7 @@ class MemoryLedger:
         self.control = MemoryControl(
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )
-        self.limits = MemoryLimits(self._open, self.leases, self._record)
+        self.limits: Limits = MemoryLimits(self._open, self.leases, self._record)
 
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one step."""

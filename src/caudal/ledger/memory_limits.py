@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from caudal.ledger.encoding import encode
-from caudal.ledger.limits import check_exists, decide, live_holders, released_events
+from caudal.ledger.granting import check_exists, decide, live_holders, released_events
 from caudal.model.limits import fold_limit
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from caudal.ledger.encoding import (
     decode_flow_change,
     decode_task_change,
 )
-from caudal.ledger.limits import decode_limit_change, decode_slots_change
+from caudal.ledger.granting import decode_limit_change, decode_slots_change
 from caudal.ledger.port import CheckWrite
 from caudal.model.limits import fold_limit, holders_of, use_up
 from caudal.model.runs import add_counts, count_change, fold_flow_run, fold_task_run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import astuple
 
 from caudal.ledger.encoding import encode
-from caudal.ledger.limits import check_exists, decide, live_holders, released_events
+from caudal.ledger.granting import check_exists, decide, live_holders, released_events
 from caudal.ledger.sqlite.bulk import BulkStatement
 from caudal.ledger.sqlite.rows import event_values
 from caudal.model.limits import Holder, Limit, fold_limit
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from sqlite3 import Cursor
 
-    from caudal.ledger.limits import Decision, Grant, Refusal, SlotRequest
+    from caudal.ledger.granting import Decision
+    from caudal.ledger.limits import Grant, Refusal, SlotRequest
     from caudal.ledger.plan import NewEvent
     from caudal.ledger.sqlite.database import Database
     from caudal.model.limits import LimitChange

@@ -11,6 +11,7 @@ import pytest
 
 from caudal.ledger.port import RunFilter
 from caudal.ledger.sqlite import SqliteLedger
+from caudal.ledger.sqlite import ledger as ledger_module
 from caudal.ledger.sqlite.queries import load_queries, split_script
 from caudal.testing.samples import SampleRun
 
