@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.composition import close_engine
 from caudal.engine.engine import Engine
@@ -28,7 +28,9 @@ def make_engine(settings: Settings | None = None) -> Engine:
     """
     settings = settings or get_current_settings()
     local = LocalRunner(settings.tasks_runner_thread_pool_max_workers)
-    return Engine(open_ledger(settings), open_store(settings), settings, local)
+    return Engine(
+        open_ledger(settings), open_store(settings), settings, local, open_storage
+    )
 
 
 def compose() -> Engine:
@@ -64,3 +66,15 @@ def open_store(settings: Settings) -> BlobStore:
     return LocalStore(
         settings.results_local_storage_path, fsync=settings.durability == "sync"
     )
+
+
+def open_storage(given: Any) -> BlobStore:
+    """Open what a flow, task or cache policy was given as a place for its results.
+
+    Raises:
+        ConfigurationError: It is no such place, or needs what is not installed.
+    """
+    from caudal.filesystems import resolve_storage  # noqa: PLC0415 - only where one is given
+    from caudal.storage.filesystem import FileSystemStore  # noqa: PLC0415
+
+    return FileSystemStore(resolve_storage(given))

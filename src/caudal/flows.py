@@ -21,6 +21,7 @@ from caudal.model.specs import FlowSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from caudal.filesystems import ResultStorage
     from caudal.states import State
     from caudal.task_runners import TaskRunner
 
@@ -83,8 +84,9 @@ class Flow(Decorated[P, R_co, FlowSpec]):
             timeout=None
             if given["timeout_seconds"] is None
             else float(given["timeout_seconds"]),
-            persist=given["persist_result"],
+            persist=_persists(given),
             serializer=given["result_serializer"],
+            storage=given["result_storage"],
             log_prints=given["log_prints"],
             tags=frozenset(),
             hooks=hook_lists(given, _HOOKS),
@@ -177,6 +179,14 @@ class Flow(Decorated[P, R_co, FlowSpec]):
         return self._add_hook("crashed", fn)
 
 
+def _persists(given: dict[str, Any]) -> bool | None:
+    """Return whether results are stored: as asked, or because another option makes no sense without it."""
+    if given["persist_result"] is not None:
+        return bool(given["persist_result"])
+    asked = given["result_storage"], given["result_serializer"]
+    return True if any(option is not None for option in asked) else None
+
+
 def _entrypoint(fn: Callable[..., Any]) -> str | None:
     """Return ``file:name`` of a function, or None when it has no file."""
     code = getattr(fn, "__code__", None)
@@ -202,6 +212,7 @@ def flow(
     timeout_seconds: float | None = None,
     validate_parameters: bool = True,
     persist_result: bool | None = None,
+    result_storage: ResultStorage | None = None,
     result_serializer: Any = None,
     cache_result_in_memory: bool = True,
     log_prints: bool | None = None,
@@ -225,7 +236,7 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``task_runner``: where submitted tasks execute; threads by default.
             - ``validate_parameters``: check parameters against the type hints with pydantic; true by default.
             - ``persist_result``: store the results of the flow and its tasks, so that a resumed run does not do their work again.
-            - ``result_serializer``: how results are stored.
+            - ``result_serializer``, ``result_storage``: how and where results are stored; the tasks' too, where they do not say.
             - ``cache_result_in_memory``: accepted for compatibility.
             - ``log_prints``: turn prints into log lines, in the flow and its tasks.
             - ``on_completion``, ``on_failure``, ``on_cancellation``, ``on_crashed``, ``on_running``: hooks ``(flow, flow_run, state)``.

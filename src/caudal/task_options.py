@@ -11,6 +11,9 @@ class NotSetType:
     def __repr__(self) -> str:
         return "NotSet"
 
+    def __reduce__(self) -> str:
+        return "NotSet"  # there is one, in every process
+
 
 #: The mark itself.
 NotSet: NotSetType = NotSetType()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from datetime import timedelta
 
+    from caudal.filesystems import ResultStorage
     from caudal.futures import Future, FutureList
     from caudal.model.cache import CachePolicy
     from caudal.states import State
@@ -66,6 +67,7 @@ class Task(Decorated[P, R_co, TaskSpec]):
             else float(given["timeout_seconds"]),
             persist=persists(given),
             serializer=given["result_serializer"],
+            storage=given["result_storage"],
             log_prints=given["log_prints"],
             tags=frozenset(given["tags"] or ()),
             hooks=hook_lists(given, _HOOKS),
@@ -301,6 +303,7 @@ def task(
     | None = None,
     retry_jitter_factor: float | None = None,
     persist_result: bool | None = None,
+    result_storage: ResultStorage | None = None,
     result_storage_key: str | None = None,
     result_serializer: Any = None,
     cache_result_in_memory: bool = True,
@@ -327,7 +330,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``timeout_seconds``: the longest an attempt may take.
             - ``persist_result``: store the result, so that a resumed flow run does not do the work again.
             - ``cache_policy``, ``cache_key_fn``, ``cache_expiration``, ``refresh_cache``: reuse a stored result of another run.
-            - ``result_serializer``, ``result_storage_key``: how and where the result is stored.
+            - ``result_serializer``, ``result_storage``, ``result_storage_key``: how, where and under which name the result is stored.
             - ``cache_result_in_memory``: keep the result in memory after it was stored; true by default.
             - ``log_prints``: turn prints into log lines.
             - ``on_completion``, ``on_failure``, ``on_running``: hooks ``(task, task_run, state)``.

@@ -577,6 +577,41 @@ def test_a_users_serializer_is_named_by_its_import_path() -> None:
         Mine().loads(b"")
 
 
+@dataclass(frozen=True)
+class Shifting(Serializer):
+    """A serializer of a user's own, with an option."""
+
+    type = "shifting"
+    by: int = 1
+
+    def dumps(self, obj: Any) -> bytes:
+        """Shift each byte of a text."""
+        return bytes(byte + self.by for byte in obj.encode())
+
+    def loads(self, blob: bytes) -> Any:
+        """Shift them back."""
+        return bytes(byte - self.by for byte in blob).decode()
+
+
+class Careful(PickleSerializer):
+    """One of caudal's own, changed."""
+
+
+def test_a_users_serializer_has_a_short_name_and_keeps_its_options() -> None:
+    """Its type stands for it, and its name leads to an equal one."""
+    assert resolve_serializer("shifting") == Shifting()
+    assert resolve_serializer('shifting{"by":3}') == Shifting(3)
+    again = resolve_serializer(Shifting(2).name)
+    assert (again, again.dumps("ab")) == (Shifting(2), b"cd")
+    assert CompressedSerializer("shifting").loads(CompressedSerializer("shifting").dumps("ab")) == "ab"  # fmt: skip
+
+
+def test_a_changed_serializer_does_not_take_the_name_of_the_original() -> None:
+    """A subclass without a type of its own is known by its path."""
+    assert type(resolve_serializer("pickle")) is PickleSerializer
+    assert type(resolve_serializer(Careful().name)) is Careful
+
+
 @pytest.mark.parametrize(
     "name",
     ["jsn", "", "json{", 'json{"x":1}', "gone:Mine", "sys:gone", "nothing/pickle"],

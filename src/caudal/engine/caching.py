@@ -10,9 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import task_logger
-from caudal.engine.results import StoredValue
+from caudal.engine.results import USUAL, StoredValue
 from caudal.engine.snapshots import CacheContext
-from caudal.exceptions import CaudalError
+from caudal.exceptions import (
+    CaudalError,
+    ResultCorruptedError,
+    ResultLostError,
+    StorageError,
+)
 from caudal.model.cache import DEFAULT
 from caudal.model.hashing import stable_hash
 from caudal.model.ids import format_id
@@ -53,7 +58,7 @@ class Keeping:
         run: The task run, its inputs resolved.
     """
 
-    __slots__ = ("_hash", "_key", "_parts", "_run", "persists")
+    __slots__ = ("_hash", "_key", "_parts", "_place", "_run", "persists")
 
     persists: bool
 
@@ -65,6 +70,7 @@ class Keeping:
         )
         self._key: str | None = None
         self._parts: dict[str, str] = {}
+        self._place = USUAL
         self._hash: str | None = None
 
     def find(self) -> Kept | None:
@@ -72,10 +78,17 @@ class Keeping:
 
         Raises:
             ResumeMismatchError: One is recorded for this call, made with other inputs or code, and the settings ask for an error.
+            ConfigurationError: The place for results that was named is none.
+            StorageError: It cannot be reached; a result could not be stored there either.
         """
         if not self.persists:
             return None
         run = self._run
+        policy = run.spec.cache_policy
+        self._place = run.scope.parts.results.place(
+            run.scope.storage if run.spec.storage is None else run.spec.storage,
+            None if policy is None else policy.key_storage,
+        )
         self._key = self._cache_key()
         refresh = run.spec.refresh_cache
         if (
@@ -100,7 +113,7 @@ class Keeping:
         run.stored = kept.stored
         data: Any = kept.value
         if not run.spec.cache_in_memory:
-            data = StoredValue(run.scope.parts.results, kept.stored)
+            data = self.stored_value(kept.stored)
         run.scope.origins.note(data, run)
         if kept.recorded is None:
             run.know(result_key=kept.stored.key)
@@ -120,6 +133,10 @@ class Keeping:
         run.message = str(mismatch)
         run.close()
 
+    def stored_value(self, stored: StoredResult) -> StoredValue:
+        """Return a stored result that is read anew whenever it is asked for."""
+        return StoredValue(self._run.scope.parts.results, stored, self._place)
+
     def store(self, value: Any) -> StoredResult:
         """Store the run's result; called before the run completes.
 
@@ -138,6 +155,7 @@ class Keeping:
             scope=run.scope,
             serializer=serializer,
             expiration=spec.cache_expiration,
+            place=self._place,
         )
         run.stored = stored
         run.know(result_key=stored.key)
@@ -183,16 +201,24 @@ class Keeping:
 
     def _read(self, key: str, recorded: TaskRunRow | None) -> Kept | None:
         results = self._run.scope.parts.results
-        stored = results.find(key)
-        if stored is None:
-            return None
         try:
-            return Kept(stored, results.read(stored), recorded)
-        except CaudalError as error:
-            task_logger(self._run).warning(
-                "a kept result cannot be used, the task is run again: %s", error
-            )
+            stored = results.find(key, self._place)
+            if stored is None:
+                return None
+            return Kept(stored, results.read(stored, self._place), recorded)
+        except StorageError as error:
+            if not isinstance(error, (ResultLostError, ResultCorruptedError)):
+                raise
+            self._warn(error)
             return None
+        except CaudalError as error:
+            self._warn(error)
+            return None
+
+    def _warn(self, error: CaudalError) -> None:
+        task_logger(self._run).warning(
+            "a kept result cannot be used, the task is run again: %s", error
+        )
 
     def _cache_key(self) -> str | None:
         """Return the key under which the result can be found again, or None when it cannot."""

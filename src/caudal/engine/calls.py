@@ -324,6 +324,9 @@ def _open(scope: FlowScope) -> None:
         scope.parent.scope.persist if scope.parent else None,
         settings.results_persist_by_default,
     )
+    scope.storage = spec.storage
+    if scope.storage is None and scope.parent is not None:
+        scope.storage = cast("FlowScope", scope.parent.scope).storage
     scope.log_prints = _first(
         spec.log_prints,
         scope.parent.scope.log_prints if scope.parent else None,

@@ -46,6 +46,7 @@ class Engine:
         store: Where large results are kept.
         settings: As they were when the engine was made.
         local: Executes attempts in this process.
+        open_storage: Makes a store of what flows and tasks are given as ``result_storage``.
     """
 
     ledger: Ledger
@@ -66,6 +67,7 @@ class Engine:
         store: BlobStore,
         settings: Settings,
         local: Runner,
+        open_storage: Callable[[Any], BlobStore],
     ) -> None:
         self.ledger, self.settings, self.local = ledger, settings, local
         #: Identity of this process in leases, new at every start.
@@ -90,6 +92,7 @@ class Engine:
             store,
             default_serializer=settings.results_default_serializer,
             inline_limit=settings.results_inline_limit_bytes,
+            open_storage=open_storage,
         )
         self.task_program: Callable[[Any, Runner], Generator[Any, Any, None]] = (
             task_program

@@ -17,6 +17,7 @@ from caudal.engine.tracebacks import error_details
 from caudal.engine.validation import Validator
 from caudal.exceptions import (
     CancelRequested,
+    ConfigurationError,
     FlowRunTimeoutError,
     LeaseLostError,
     LedgerError,
@@ -165,7 +166,7 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
         try:
             stored = yield Io(_store, scope, state.data, key)
             details["result_key"] = stored.key
-        except (SerializationError, StorageError) as error:
+        except (SerializationError, StorageError, ConfigurationError) as error:
             state = State(
                 "FAILED", message=f"The result could not be stored: {error}", data=error
             )
@@ -187,8 +188,10 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
 
 def _store(scope: FlowScope, value: Any, key: str) -> Any:
     assert scope.spec is not None, "only flows have results"
-    return scope.parts.results.write(
-        value, key, scope=scope, serializer=scope.spec.serializer
+    results = scope.parts.results
+    place = results.place(scope.storage)
+    return results.write(
+        value, key, scope=scope, serializer=scope.spec.serializer, place=place
     )
 
 

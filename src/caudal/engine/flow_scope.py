@@ -108,6 +108,8 @@ class FlowScope:
         #: Task runs whose results came from an earlier attempt.
         self.restored = 0
         self.persist = False
+        #: Where results are kept that name no place themselves; None is where all are.
+        self.storage: Any = None
         self.log_prints = False
 
     @property

@@ -80,4 +80,5 @@ def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
     )
     scope.tags = about["tags"]
     scope.persist, scope.log_prints = about["persist"], about["log_prints"]
+    scope.storage = about["storage"]
     return scope

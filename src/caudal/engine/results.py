@@ -1,16 +1,24 @@
-"""Keeps results for later: small ones in the ledger, large ones in a store, found again by key."""
+"""Keeps results for later, found again by key.
+
+Small ones are kept in the ledger, large ones in the store of all results. A flow or task may name a *place* of its own: its results
+then go there whatever their size, each with its record, so that whoever has the place finds them without this ledger.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from caudal.clock import timestamp
-from caudal.exceptions import MissingResult
+from caudal.exceptions import MissingResult, ResultLostError
+from caudal.storage.records import pack, unpack
 from caudal.storage.results import decode, encode
 from caudal.storage.serializers import resolve_serializer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from caudal.engine.journal import Journal
     from caudal.ledger.port import Batch, Ledger
     from caudal.model.results import StoredResult
@@ -26,6 +34,19 @@ class Owner(Protocol):
     fence: Fence
 
 
+class Place(NamedTuple):
+    """Where the results of a flow or task are kept."""
+
+    #: The values; None is the ledger for small ones and the store of all results for large ones.
+    values: BlobStore | None = None
+    #: The records, apart from the values; None is beside the values, or in the ledger.
+    records: BlobStore | None = None
+
+
+#: Where results are kept whose flow or task names no place.
+USUAL = Place()
+
+
 class Results:
     """Stores and finds results.
 
@@ -35,6 +56,7 @@ class Results:
         store: Where large results are kept.
         default_serializer: Name of the serializer for results that choose none; ``auto`` chooses by type.
         inline_limit: Bytes up to which a result is kept in the ledger.
+        open_storage: Makes a store of what was given as ``result_storage`` or ``key_storage``.
     """
 
     def __init__(
@@ -45,12 +67,39 @@ class Results:
         *,
         default_serializer: str,
         inline_limit: int,
+        open_storage: Callable[[Any], BlobStore],
     ) -> None:
         self._ledger, self._journal, self._store = ledger, journal, store
+        self._open_storage = open_storage
+        #: Stores by the identity of what was given; that is kept too, so that the identity stays its own.
+        self._opened: dict[int, tuple[Any, BlobStore]] = {}
         self._default_serializer, self._inline_limit = default_serializer, inline_limit
         #: Results on their way into the ledger: a look-up must find them at once.
         self._underway: dict[str, StoredResult] = {}
         self._lock = threading.Lock()
+
+    def place(self, storage: Any, key_storage: Any = None) -> Place:
+        """Return the place that options of a flow, task or cache policy name.
+
+        Args:
+            storage: What was given as ``result_storage``; None is where all results are kept.
+            key_storage: What was given as a policy's ``key_storage``; None is beside the results.
+
+        Raises:
+            ConfigurationError: One of them is no place for results, or needs what is not installed.
+        """
+        if storage is None and key_storage is None:
+            return USUAL
+        return Place(self._opened_store(storage), self._opened_store(key_storage))
+
+    def _opened_store(self, given: Any) -> BlobStore | None:
+        if given is None:
+            return None
+        found = self._opened.get(id(given))
+        if found is None:
+            found = given, self._open_storage(given)
+            self._opened[id(given)] = found
+        return found[1]
 
     def write(
         self,
@@ -60,6 +109,7 @@ class Results:
         scope: Owner | None = None,
         serializer: Any = None,
         expiration: float | None = None,
+        place: Place = USUAL,
     ) -> StoredResult:
         """Store a value and return its record; readable at once in this process, elsewhere when the journal has written it.
 
@@ -69,6 +119,7 @@ class Results:
             scope: The flow run that it belongs to; a process that lost the flow run replaces no result.
             serializer: Name or instance; None is the default.
             expiration: Seconds for which it may be used; None is for ever.
+            place: Where to keep it.
 
         Raises:
             SerializationError: The value cannot be serialized.
@@ -79,32 +130,39 @@ class Results:
             value,
             key=key,
             serializer=resolve_serializer(serializer or self._default_serializer),
-            inline_limit=self._inline_limit,
+            inline_limit=None if place.values else self._inline_limit,
             store=self._store,
             now=now,
             expires_at=None if expiration is None else now + expiration,
         )
+        if place is not USUAL:
+            stored = _put(stored, place)
         with self._lock:
             self._underway[key] = stored
         self._journal.put(_ResultItem(self, stored, scope))
         return stored
 
-    def find(self, key: str) -> StoredResult | None:
-        """Return the record of a result that may be used now, or None."""
-        stored = self._underway.get(key) or self._ledger.result(key)
-        if stored is None or (
-            stored.expires_at is not None and stored.expires_at <= timestamp()
-        ):
-            return None
-        return stored
+    def find(self, key: str, place: Place = USUAL) -> StoredResult | None:
+        """Return the record of a result that may be used now, or None.
 
-    def read(self, stored: StoredResult) -> Any:
+        Raises:
+            CaudalError: The place cannot be read, or what is there is no record.
+        """
+        if place is USUAL:
+            stored = self._underway.get(key) or self._ledger.result(key)
+        else:
+            stored = _get(key, place)
+        return None if stored is None or stored.is_expired(timestamp()) else stored
+
+    def read(self, stored: StoredResult, place: Place = USUAL) -> Any:
         """Return the value of a record.
 
         Raises:
             MissingResult: It is gone.
             ResultCorruptedError: It is not what was written.
         """
+        if stored.inline is None and place.values is not None:
+            stored = _whole(stored.key, place)
         return decode(stored, self._store)
 
     def load(self, key: str) -> Any:
@@ -128,18 +186,60 @@ class Results:
 class StoredValue:
     """A result that is read from where it is stored when it is asked for."""
 
-    __slots__ = ("_results", "stored")
+    __slots__ = ("_place", "_results", "stored")
 
     is_stored = True
 
     stored: StoredResult
 
-    def __init__(self, results: Results, stored: StoredResult) -> None:
-        self._results, self.stored = results, stored
+    def __init__(
+        self, results: Results, stored: StoredResult, place: Place = USUAL
+    ) -> None:
+        if place.values is not None:  # which is where the value is, not here
+            stored = replace(stored, inline=None)
+        self._results, self.stored, self._place = results, stored, place
 
     def get(self) -> Any:
         """Return the value; see ``Results.read``."""
-        return self._results.read(self.stored)
+        return self._results.read(self.stored, self._place)
+
+
+def _put(stored: StoredResult, place: Place) -> StoredResult:
+    """Write a result to a place and return its record as the ledger keeps it: without a value that is elsewhere."""
+    key, data = stored.key, stored.inline
+    if place.values is None:
+        assert place.records is not None, "that is the usual place"
+        place.records.write(key, pack(stored))
+        return stored
+    elsewhere = replace(stored, inline=None, location=place.values.location(key))
+    if place.records is None:
+        place.values.write(key, pack(stored))
+    else:  # the value first: a record always has one
+        place.values.write(key, data or b"")
+        place.records.write(key, pack(elsewhere))
+    return elsewhere
+
+
+def _get(key: str, place: Place) -> StoredResult | None:
+    """Return the record that a place holds, with its value where that is beside it."""
+    keeper = place.records or place.values
+    assert keeper is not None, "that is the usual place"
+    try:
+        return unpack(keeper.read(key))
+    except ResultLostError:
+        return None
+
+
+def _whole(key: str, place: Place) -> StoredResult:
+    """Return what a place for values holds under a key, record and value.
+
+    Raises:
+        MissingResult: It is gone.
+    """
+    assert place.values is not None, "only a place for values has them"
+    if place.records is None:
+        return unpack(place.values.read(key))
+    return replace(unpack(place.records.read(key)), inline=place.values.read(key))
 
 
 class _ResultItem:

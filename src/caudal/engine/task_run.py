@@ -12,7 +12,6 @@ from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
-from caudal.engine.results import StoredValue
 from caudal.engine.returns import (
     awaited_runs,
     describe,
@@ -22,6 +21,7 @@ from caudal.engine.returns import (
 from caudal.engine.snapshots import task_view
 from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
+    ConfigurationError,
     CrashedRun,
     LedgerError,
     ResumeMismatchError,
@@ -111,6 +111,10 @@ def _find_or_run(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]
         kept = yield Io(keeping.find)
     except ResumeMismatchError as mismatch:
         keeping.refuse(mismatch)
+        return
+    except (ConfigurationError, StorageError) as error:
+        message = f"The storage for its result cannot be used: {error}"
+        yield from _fail(run, State(_FAILED, "Failed", message, error))
         return
     if kept is None:
         yield from _attempts(run, runner, keeping)
@@ -256,7 +260,7 @@ def _succeed(
             yield from _fail(run, State(_FAILED, "Failed", message, error))
             return
         if not run.spec.cache_in_memory:
-            data = StoredValue(run.scope.parts.results, stored)
+            data = keeping.stored_value(stored)
     run.scope.origins.note(data, run)
     run.finish(_COMPLETED, state.name, data, state.message)
     yield from _hooks(run, "completion")

@@ -35,6 +35,7 @@ class Spec:
         "retry_is_given",
         "run_name",
         "serializer",
+        "storage",
         "tags",
         "timeout",
         "unbind",
@@ -69,6 +70,8 @@ class Spec:
     persist: bool | None
     #: Name or instance of the serializer; None leaves it to the settings.
     serializer: Any
+    #: Where results are kept; None leaves it to the flow, which leaves it to the settings.
+    storage: Any
     #: Whether prints become log lines; None leaves it to the flow and the settings.
     log_prints: bool | None
     tags: frozenset[str]

@@ -188,6 +188,7 @@ def _encode_call(
         "fence": tuple(run.scope.fence),
         "tags": run.scope.tags,
         "persist": run.scope.persist,
+        "storage": run.scope.storage,
         "log_prints": run.scope.log_prints,
         "task_run_id": run.id,
         "name": run.name,

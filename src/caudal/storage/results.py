@@ -29,7 +29,7 @@ def encode(
     *,
     key: str,
     serializer: Serializer,
-    inline_limit: int,
+    inline_limit: int | None,
     store: BlobStore,
     now: float,
     expires_at: float | None = None,
@@ -40,7 +40,7 @@ def encode(
         value: The value.
         key: Its identity.
         serializer: How to write it; `AutoSerializer` chooses by type.
-        inline_limit: Bytes up to which the value travels in the returned record itself.
+        inline_limit: Bytes up to which the value travels in the returned record itself; None is always.
         store: Where larger values go.
         now: Seconds since the epoch, UTC.
         expires_at: From when it may not serve as a cached result.
@@ -55,7 +55,7 @@ def encode(
         data = dump(serializer, value)
     sha256 = hashlib.sha256(data).hexdigest()
     location = None
-    if len(data) > inline_limit:
+    if inline_limit is not None and len(data) > inline_limit:
         store.write(_place(key, sha256), data)
         location = store.location(_place(key, sha256))
     return StoredResult(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -17,18 +17,43 @@ from caudal.exceptions import (
 class Serializer:
     """Turns a value into bytes and back; subclass it for a format of your own.
 
-    A subclass gives ``dumps`` and ``loads``. Its ``name`` is its import path, from which another process makes an
-    instance without arguments to read what this one wrote.
+    A subclass gives ``dumps`` and ``loads``, and a ``type`` if its name is to be short: ``result_serializer="my-type"``. Options are the fields
+    of a dataclass, each with a default. Its ``name`` is its import path with the options that differ from their defaults; from it another
+    process makes an equal instance to read what this one wrote.
     """
 
     #: Short name of the format.
     type: str = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        REGISTERED[_path(cls)] = cls
+        if vars(cls).get("type"):
+            REGISTERED[cls.type] = cls
+
     @cached_property
     def name(self) -> str:
         """The text from which `resolve_serializer` makes an equal serializer."""
-        kind = self.__class__
-        return f"{kind.__module__}:{kind.__qualname__}"
+        return self._kind() + self._options()
+
+    def _kind(self) -> str:
+        return _path(self.__class__)
+
+    def _options(self) -> str:
+        """Return the options that differ from their defaults as a JSON object, or nothing."""
+        if not is_dataclass(self):
+            return ""
+        options: dict[str, Any] = {}
+        usual = self.__class__()
+        for field in fields(cast("Any", self)):
+            value = getattr(self, field.name)
+            if value != getattr(usual, field.name):
+                options[field.name] = (
+                    value.name if isinstance(value, Serializer) else value
+                )
+        if not options:
+            return ""
+        return json.dumps(options, sort_keys=True, separators=(",", ":"))
 
     def dumps(self, obj: Any) -> bytes:
         """Return the value as bytes, or raise an error that says why not."""
@@ -42,23 +67,19 @@ class Serializer:
         raise NotImplementedError
 
 
-class NamedSerializer(Serializer):
-    """A serializer of caudal's own: named by its type, and by those options that differ from their defaults."""
+def _path(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
 
-    @cached_property
-    def name(self) -> str:
-        """The type, followed by a JSON object of the options where there are any."""
-        options: dict[str, Any] = {}
-        usual = self.__class__()
-        for field in fields(cast("Any", self)):
-            value = getattr(self, field.name)
-            if value != getattr(usual, field.name):
-                options[field.name] = (
-                    value.name if isinstance(value, Serializer) else value
-                )
-        if not options:
-            return self.type
-        return self.type + json.dumps(options, sort_keys=True, separators=(",", ":"))
+
+#: Every serializer class of this process by its import path, and by its type, of which the last one counts.
+REGISTERED: dict[str, type[Serializer]] = {}
+
+
+class NamedSerializer(Serializer):
+    """A serializer of caudal's own: named by its type."""
+
+    def _kind(self) -> str:
+        return vars(self.__class__).get("type") or super()._kind()
 
 
 def type_name(value: object) -> str:

@@ -12,6 +12,7 @@ from caudal.exceptions import SerializationError, UnknownSerializerError
 from caudal.storage.serializers.array_format import ArraySerializer
 from caudal.storage.serializers.arrow_format import ArrowSerializer, frame_kind
 from caudal.storage.serializers.base import (
+    REGISTERED,
     NamedSerializer,
     Serializer,
     dump,
@@ -115,27 +116,12 @@ class CompressedJSONSerializer(CompressedSerializer):
     serializer: Serializer | str = field(default_factory=JSONSerializer)
 
 
-_BY_TYPE: dict[str, type[NamedSerializer]] = {
-    kind.type: kind
-    for kind in (
-        AutoSerializer,
-        JSONSerializer,
-        PickleSerializer,
-        ArrowSerializer,
-        ArraySerializer,
-        CompressedSerializer,
-        CompressedPickleSerializer,
-        CompressedJSONSerializer,
-    )
-}
-
-
 def resolve_serializer(spec: str | Serializer | type[Serializer]) -> Serializer:
     """Return the serializer that a name, class or instance stands for.
 
     Args:
-        spec: ``json``, ``compressed/pickle`` and the like, with options as a JSON object behind (``compressed{"compressionlib":"lzma"}``);
-            ``package.module:Class`` for a class of your own; a class; or an instance.
+        spec: ``json``, ``compressed/pickle``, the ``type`` of a class of your own, or its path as ``package.module:Class``, with options as a
+            JSON object behind (``compressed{"compressionlib":"lzma"}``); a class; or an instance.
 
     Raises:
         UnknownSerializerError: There is none of this name.
@@ -149,11 +135,16 @@ def resolve_serializer(spec: str | Serializer | type[Serializer]) -> Serializer:
 def _by_name(name: str) -> Serializer:
     kind, brace, options = name.partition("{")
     try:
-        if kind in _BY_TYPE:
-            return _BY_TYPE[kind](**json.loads((brace + options) or "{}"))
-        if ":" not in name:
-            raise UnknownSerializerError(name, tuple(_BY_TYPE))
-        found = resolve_name(name)
+        found: Any = REGISTERED.get(kind)
+        if found is None:
+            if ":" not in kind:
+                raise UnknownSerializerError(name, _types())
+            found = resolve_name(kind)
+        given = json.loads((brace + options) or "{}")
+        return found(**given) if isinstance(found, type) else found
     except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise UnknownSerializerError(name, tuple(_BY_TYPE)) from error
-    return found() if isinstance(found, type) else found
+        raise UnknownSerializerError(name, _types()) from error
+
+
+def _types() -> tuple[str, ...]:
+    return tuple(name for name in REGISTERED if ":" not in name)

@@ -1,0 +1,173 @@
+"""Places for results: folders, and what you make of anything else by saying how to read and to write a path."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+from caudal.exceptions import ConfigurationError
+from caudal.twins import dispatched, in_thread
+
+__all__ = [
+    "LocalFileSystem",
+    "ReadableFileSystem",
+    "ResultStorage",
+    "WritableFileSystem",
+    "resolve_storage",
+]
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://.+")
+
+
+class ReadableFileSystem(ABC):
+    """Something that files can be read from."""
+
+    @abstractmethod
+    def read_path(self, path: str) -> Any:
+        """Return the bytes at a path, or an awaitable of them; raise when there are none."""
+
+
+class WritableFileSystem(ReadableFileSystem):
+    """Something that files can be written to and read from.
+
+    Subclass it to keep results wherever you like: ``@task(result_storage=MyFileSystem())``. Both methods may be coroutine
+    functions. Where there is an ``exists(path)`` or a ``delete_path(path)`` too, they are used.
+    """
+
+    @abstractmethod
+    def write_path(self, path: str, content: bytes) -> Any:
+        """Write bytes to a path, or return an awaitable that does."""
+
+
+#: What ``result_storage`` takes: a file system, a folder, or a text that `resolve_storage` understands.
+ResultStorage = WritableFileSystem | Path | str
+
+
+class LocalFileSystem(WritableFileSystem):
+    """A folder of this machine, or one that it shares with others.
+
+    Args:
+        basepath: The folder; it is made when something is written. By default the working directory at that time.
+    """
+
+    def __init__(self, basepath: str | Path | None = None) -> None:
+        self.basepath: str | None = None if basepath is None else str(basepath)
+
+    async def aread_path(self, path: str) -> bytes:
+        """Return the bytes of a file; see `read_path`."""
+        return await in_thread(self.read_path, path)
+
+    @dispatched(aread_path)
+    def read_path(self, path: str) -> bytes:
+        """Return the bytes of a file.
+
+        Args:
+            path: Below the folder.
+
+        Raises:
+            ValueError: There is no such file, or the path leads out of the folder.
+        """
+        file = self._resolve(path)
+        if not file.exists():
+            raise ValueError(f"Path {str(file)!r} does not exist.")
+        if not file.is_file():
+            raise ValueError(f"Path {str(file)!r} is not a file.")
+        return file.read_bytes()
+
+    async def awrite_path(self, path: str, content: bytes) -> str:
+        """Write a file; see `write_path`."""
+        return await in_thread(self.write_path, path, content)
+
+    @dispatched(awrite_path)
+    def write_path(self, path: str, content: bytes) -> str:
+        """Write a file and return where it is; readers see the old file or the new one, never a part.
+
+        Args:
+            path: Below the folder.
+            content: What to write.
+
+        Raises:
+            ValueError: The path leads out of the folder, or names a folder.
+        """
+        file = self._resolve(path)
+        if file.is_dir():
+            raise ValueError(f"Path {str(file)!r} is not a file.")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".writing-{secrets.token_hex(8)}")
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(file)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        return str(file)
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is a file at a path."""
+        return self._resolve(path).is_file()
+
+    def delete_path(self, path: str) -> None:
+        """Delete a file; nothing happens when there is none."""
+        self._resolve(path).unlink(missing_ok=True)
+
+    def location(self, path: str) -> str:
+        """Return where a path leads."""
+        return str(self._folder() / path)
+
+    def _folder(self) -> Path:
+        return Path(self.basepath or ".").expanduser().resolve()
+
+    def _resolve(self, path: str) -> Path:
+        folder = self._folder()
+        file = (folder / Path(path).expanduser()).resolve()
+        if file != folder and folder not in file.parents:
+            raise ValueError(
+                f"Path {str(file)!r} is outside of the folder {str(folder)!r}."
+            )
+        return file
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether the other is the same folder."""
+        return isinstance(other, LocalFileSystem) and self.basepath == other.basepath
+
+    def __hash__(self) -> int:
+        """Return a hash that equal ones share."""
+        return hash(self.basepath)
+
+    def __repr__(self) -> str:
+        return f"LocalFileSystem(basepath={self.basepath!r})"
+
+
+def resolve_storage(given: Any) -> WritableFileSystem:
+    """Return the file system that an option like ``result_storage`` stands for.
+
+    Args:
+        given: A file system: anything with ``read_path`` and ``write_path``; a folder, as a path or as text.
+
+    Raises:
+        ConfigurationError: It is none of these.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        text = os.fspath(cast("str", given))
+        if _URL.fullmatch(text) and not text.startswith("file://"):
+            raise ConfigurationError(
+                f"{text!r} is no place for results that caudal knows. Give a folder, or a file system of your own."
+            )
+        return LocalFileSystem(text.removeprefix("file://"))
+    missing = [
+        name
+        for name in ("read_path", "write_path")
+        if not callable(getattr(given, name, None))
+    ]
+    if missing or isinstance(given, type):
+        raise ConfigurationError(
+            f"{given!r} is no place for results: it has no {' and no '.join(missing) or 'basepath; give an instance'}. "
+            "Give a folder, or a file system such as LocalFileSystem('results')."
+        )
+    return given
