@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from caudal import settings
 from caudal.app import make_engine, open_ledger
 from caudal.client import get_client
 from caudal.engine.composition import close_engine, current_engine, use_engine
@@ -16,6 +15,7 @@ from caudal.ledger.port import RunFilter
 from caudal.ledger.replay import rebuild
 from caudal.model.states import can_move, is_terminal
 from caudal.settings import temporary_settings
+from caudal.settings.current import exchange_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,7 @@ def home(
         monkeypatch.delenv(variable)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CAUDAL_HOME", str(folder))
-    monkeypatch.setattr(settings, "_loaded", [])
+    exchange_settings(None)
     return folder
 
 

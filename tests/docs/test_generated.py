@@ -27,7 +27,7 @@ def settings_table() -> str:
     rows = [
         (
             f"`{name}`",
-            f"`{setting.env_name}`",
+            f"`{setting.name}`",
             _default(setting),
             f"{setting.description} Takes {_takes(setting)}.",
         )
@@ -37,13 +37,13 @@ def settings_table() -> str:
 
 
 def _default(setting: Setting[Any]) -> str:
-    match setting.default:
+    match setting.default():
         case None:
             return "`none`"
-        case bool():
-            return f"`{str(setting.default).lower()}`"
-        case _:
-            return f"`{setting.default}`"
+        case bool(switch):
+            return f"`{str(switch).lower()}`"
+        case default:
+            return f"`{default}`"
 
 
 def _takes(setting: Setting[Any]) -> str:
@@ -52,7 +52,7 @@ def _takes(setting: Setting[Any]) -> str:
         setting.parse(object(), Path("/"))
     except ValueError as refusal:
         return str(refusal).replace("'", "`")
-    raise AssertionError(setting.name)
+    raise AssertionError(setting.key)
 
 
 def names_table() -> str:

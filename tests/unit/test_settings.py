@@ -184,7 +184,7 @@ def test_text_is_read_as_the_type_of_the_setting(
     name: str, text: str, expected: object
 ) -> None:
     """A variable's text becomes a typed value."""
-    settings = from_env(**{SETTINGS[name].env_name: text})
+    settings = from_env(**{SETTINGS[name].name: text})
 
     assert getattr(settings, name) == expected
     assert type(getattr(settings, name)) is type(expected)
@@ -431,6 +431,6 @@ def test_temporary_settings_stay_in_their_context() -> None:
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_each_setting_describes_itself(setting: Setting[Any]) -> None:
     """Each setting has a variable of its own and one sentence on what it does."""
-    assert setting.env_name == f"CAUDAL_{setting.name.upper()}"
+    assert setting.name == f"CAUDAL_{setting.key.upper()}"
     assert setting.description.endswith(".")
-    assert getattr(Settings, setting.name) is setting
+    assert getattr(Settings, setting.key) is setting

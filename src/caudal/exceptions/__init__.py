@@ -89,6 +89,9 @@ from caudal.exceptions.runs import (
     WorkerCrashedError,
 )
 from caudal.exceptions.settings import (
+    ProfileExistsError,
+    ProfileInUseError,
+    ProfileNotFoundError,
     SettingError,
     SettingsFileError,
     UnknownSettingError,
@@ -136,6 +139,9 @@ __all__ = [
     "ParameterError",
     "ParameterTypeError",
     "PausedRun",
+    "ProfileExistsError",
+    "ProfileInUseError",
+    "ProfileNotFoundError",
     "RemoteError",
     "ReservedArgumentError",
     "ResultCorruptedError",

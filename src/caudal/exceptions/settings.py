@@ -70,3 +70,61 @@ class SettingsFileError(ConfigurationError):
 
     def __str__(self) -> str:
         return f"cannot read settings from {self.path!r}: {self.reason}. Correct the file, or move it away."
+
+
+class ProfileNotFoundError(ConfigurationError):
+    """There is no profile with the name that was given.
+
+    Args:
+        name: The name.
+        source: Where it was given.
+        nearest: The known name that is most like it.
+    """
+
+    name: str
+    source: str
+    nearest: str
+
+    def __init__(self, name: str, source: str, nearest: str) -> None:
+        super().__init__(name, source, nearest)
+        self.name, self.source, self.nearest = name, source, nearest
+
+    def __str__(self) -> str:
+        return (
+            f"there is no profile {self.name!r} (from {self.source}); the nearest one is {self.nearest!r}. "
+            "`caudal profile ls` lists them; `caudal profile create` makes one."
+        )
+
+
+class ProfileExistsError(ConfigurationError):
+    """There is a profile with that name already.
+
+    Args:
+        name: The name.
+    """
+
+    name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"there is a profile {self.name!r} already. Take another name, or delete that one first."
+
+
+class ProfileInUseError(ConfigurationError):
+    """A profile that is in use cannot be deleted.
+
+    Args:
+        name: The name.
+    """
+
+    name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"profile {self.name!r} is in use. Choose another one first: caudal profile use NAME."

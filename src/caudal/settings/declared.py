@@ -19,9 +19,12 @@ from caudal.exceptions import SettingError, UnknownSettingError
 from caudal.settings import parsing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
+
+#: Finds the settings in force; ``caudal.settings.current`` puts its function here.
+current: list[Callable[[], Settings]] = []
 
 #: What the environment variables of settings begin with.
 PREFIX = "CAUDAL_"
@@ -37,7 +40,9 @@ class Given(NamedTuple):
 
 
 class Setting(Generic[T]):
-    """One setting: ``Settings.home`` describes it, ``settings.home`` is its value.
+    """One setting: ``CAUDAL_HOME`` or ``Settings.home`` describes it, ``settings.home`` is its value.
+
+    As a condition and as text it stands for the value in force.
 
     Args:
         parse: What it takes; see ``caudal.settings.parsing``.
@@ -45,7 +50,7 @@ class Setting(Generic[T]):
         default: What applies when nothing is given, written as in a file; paths are relative to ``home``.
     """
 
-    name: str
+    key: str
 
     def __init__(
         self,
@@ -54,18 +59,41 @@ class Setting(Generic[T]):
         *,
         default: object,
     ) -> None:
-        self.name = ""
-        self.default = default
+        #: Its name among the settings, such as ``home``.
+        self.key = ""
         self.parse = parse
         self.description = description
+        self._default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        self.key = name
 
     @property
-    def env_name(self) -> str:
-        """The environment variable that sets it."""
-        return PREFIX + self.name.upper()
+    def name(self) -> str:
+        """The environment variable that sets it, which is also the name of its constant."""
+        return PREFIX + self.key.upper()
+
+    def default(self) -> object:
+        """Return what applies when nothing is given, as it would be written in a file."""
+        return self._default
+
+    def value(self) -> T:
+        """Return the value in force here; see ``get_current_settings``."""
+        return self.value_from(current[0]())
+
+    def value_from(self, settings: Settings) -> T:
+        """Return the value that it has in settings."""
+        value: T = getattr(settings, self.key)
+        return value
+
+    def __bool__(self) -> bool:
+        return bool(self.value())
+
+    def __str__(self) -> str:
+        return str(self.value())
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
 
     @overload
     def __get__(self, settings: None, owner: type) -> Self: ...
@@ -87,7 +115,7 @@ class Setting(Generic[T]):
             return self.parse(given.value, given.base)
         except ValueError as error:
             raise SettingError(
-                self.name, given.value, given.source, str(error)
+                self.key, given.value, given.source, str(error)
             ) from None
 
 
@@ -227,7 +255,7 @@ class Settings:
         for name, setting in SETTINGS.items():
             base = values.get("home", Path("/"))
             values[name] = setting.read(
-                self._given.get(name) or Given(setting.default, "default", base)
+                self._given.get(name) or Given(setting.default(), "default", base)
             )
 
     def source(self, name: str) -> str:
@@ -240,16 +268,45 @@ class Settings:
             raise unknown_setting(name, "code")
         return self._given[name].source if name in self._given else "default"
 
-    def updated(self, updates: Mapping[str, object], source: str) -> Settings:
+    def copy_with_update(
+        self,
+        updates: Mapping[Any, object] | None = None,
+        set_defaults: Mapping[Any, object] | None = None,
+        restore_defaults: Iterable[Any] | None = None,
+        *,
+        source: str = "code",
+    ) -> Settings:
         """Return these settings with some of them given anew.
 
         Args:
-            updates: Values by name, as typed values or as text.
-            source: Where they come from.
+            updates: Values by constant or name, as typed values or as text.
+            set_defaults: Values for settings that were not given.
+            restore_defaults: Settings that go back to their default before ``updates`` apply.
+            source: Where the values come from.
+
+        Raises:
+            SettingError: A setting does not take the value given for it.
+            UnknownSettingError: There is no such setting.
         """
         base = working_directory()
-        anew = {name: Given(value, source, base) for name, value in updates.items()}
-        return Settings({**self._given, **anew})
+
+        def anew(values: Mapping[Any, object] | None) -> dict[str, Given]:
+            return {
+                setting_key(name, source): Given(value, source, base)
+                for name, value in (values or {}).items()
+            }
+
+        given = {**anew(set_defaults), **self._given}
+        for name in restore_defaults or ():
+            given.pop(setting_key(name, source), None)
+        return Settings({**given, **anew(updates)})
+
+    def with_engine_of(self, other: Settings) -> Settings:
+        """Return these settings with what an engine is made from as other settings have it."""
+        given = {key: found for key, found in self._given.items() if key not in ENGINE_SETTINGS}  # fmt: skip
+        for key in ENGINE_SETTINGS:
+            given[key] = Given(getattr(other, key), other.source(key), Path("/"))
+        return Settings(given)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"settings cannot be changed; use temporary_settings({{{name!r}: {value!r}}}) around the code"
@@ -268,14 +325,45 @@ SETTINGS: Mapping[str, Setting[Any]] = {
 }
 
 
+#: What an engine is made from; these settings cannot change while there is one.
+ENGINE_SETTINGS = (
+    "home",
+    "ledger_path",
+    "ledger_busy_timeout_seconds",
+    "ledger_flush_interval_seconds",
+    "durability",
+    "lease_seconds",
+    "results_local_storage_path",
+)
+
+
+def setting_key(name: object, source: str) -> str:
+    """Return the key of the setting that is meant by a constant, ``CAUDAL_HOME``, ``home`` or ``results.persist_by_default``.
+
+    Raises:
+        UnknownSettingError: There is no such setting.
+    """
+    written = name.name if isinstance(name, Setting) else str(name)
+    key = plain_key(written)
+    if key not in SETTINGS:
+        raise unknown_setting(written, source)
+    return key
+
+
+def plain_key(name: str) -> str:
+    """Return a name as the key that it would be, whether or not there is such a setting."""
+    if name.startswith(PREFIX):
+        return name.removeprefix(PREFIX).lower()
+    return name.replace(".", "_")
+
+
 def unknown_setting(name: str, source: str) -> UnknownSettingError:
     """Return the error for a name that is no setting, with the known name most like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - only needed to explain
 
-    plain_name = name.removeprefix(PREFIX).lower()
-    nearest = get_close_matches(plain_name, SETTINGS, n=1, cutoff=0.0)[0]
+    nearest = get_close_matches(plain_key(name), SETTINGS, n=1, cutoff=0.0)[0]
     if name.startswith(PREFIX):
-        nearest = SETTINGS[nearest].env_name
+        nearest = SETTINGS[nearest].name
     return UnknownSettingError(name, source, nearest)
 
 
