@@ -9,15 +9,22 @@ from typing import Any
 
 import pytest
 
+import caudal.settings
 from caudal.exceptions import SettingError, SettingsFileError, UnknownSettingError
 from caudal.settings import (
+    CAUDAL_DURABILITY,
+    CAUDAL_LEASE_SECONDS,
+    CAUDAL_LOGGING_COLORS,
+    CAUDAL_LOGGING_LEVEL,
     SETTINGS,
     Setting,
     Settings,
+    constants,
     get_current_settings,
     load_settings,
     temporary_settings,
 )
+from caudal.settings.current import read_settings
 
 
 def from_env(**environ: str) -> Settings:
@@ -63,6 +70,82 @@ def test_a_relative_path_in_a_variable_starts_from_the_working_directory(
 def test_the_ledger_can_be_in_memory() -> None:
     """The special path is kept as it is."""
     assert from_env(CAUDAL_LEDGER_PATH=":memory:").ledger_path == ":memory:"
+
+
+def test_later_sources_win(tmp_path: Path) -> None:
+    """Default, profile, project file, .env, environment, block of code: each beats those before it, and says its name."""
+    lines = [f"CAUDAL_{name} = 1" for name in _RANKED[1:]]
+    (tmp_path / "profiles.toml").write_text("[profiles.default]\n" + "\n".join(lines))
+    file = tmp_path / "caudal.toml"
+    file.write_text("\n".join(f"{name.lower()} = 2" for name in _RANKED[2:]))
+    dotenv = "".join(f"export CAUDAL_{name}='3'\n" for name in _RANKED[3:])
+    (tmp_path / ".env").write_text(f"OTHER=x\n{dotenv}")
+    environ = {f"CAUDAL_{name}": "4" for name in _RANKED[4:]}
+
+    settings = load_settings({"CAUDAL_HOME": str(tmp_path), **environ}, tmp_path)
+    names = [name.lower() for name in _RANKED]
+    block = settings.copy_with_update({names[5]: 5}, source="block")
+
+    assert [getattr(block, name) for name in names] == [15, 1, 2, 3, 4, 5]
+    assert [block.source(name) for name in names] == [
+        "default",
+        f"profile 'default': {tmp_path / 'profiles.toml'}",
+        f"caudal.toml: {file}",
+        f".env CAUDAL_{_RANKED[3]}",
+        f"env CAUDAL_{_RANKED[4]}",
+        "block",
+    ]
+
+
+#: Settings that take a number, one for each source.
+_RANKED = (
+    "LEASE_SECONDS",
+    "RESULTS_INLINE_LIMIT_BYTES",
+    "TASKS_DEFAULT_RETRIES",
+    "FLOWS_DEFAULT_RETRIES",
+    "TASKS_RUNNER_THREAD_POOL_MAX_WORKERS",
+    "TASKS_RUNNER_PROCESS_POOL_MAX_WORKERS",
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("CAUDAL_RESULTS_DEFAULT_SERIALIZER=json", "json"),
+        ("  export CAUDAL_RESULTS_DEFAULT_SERIALIZER = json  # as text", "json"),
+        ("CAUDAL_RESULTS_DEFAULT_SERIALIZER='js # on'", "js # on"),
+        ('CAUDAL_RESULTS_DEFAULT_SERIALIZER="json" # as text', "json"),
+        ("CAUDAL_RESULTS_DEFAULT_SERIALIZER=js#on", "js#on"),
+        ("CAUDAL_RESULTS_DEFAULT_SERIALIZER=it's", "it's"),
+        ("CAUDAL_RESULTS_DEFAULT_SERIALIZER=", "auto"),
+        ("CAUDAL_RESULTS_DEFAULT_SERIALIZER= # none", "auto"),
+        ("#CAUDAL_RESULTS_DEFAULT_SERIALIZER=json", "auto"),
+        ("CAUDAL__INTERNAL=1", "auto"),
+    ],
+)
+def test_lines_of_a_dotenv_file_are_read_as_a_shell_does(
+    tmp_path: Path, line: str, expected: str
+) -> None:
+    """Quotes, comments, spaces and ``export`` are taken off."""
+    (tmp_path / ".env").write_text(line)
+
+    assert load_settings({}, tmp_path).results_default_serializer == expected
+
+
+def test_an_unknown_name_in_a_dotenv_file_is_an_error(tmp_path: Path) -> None:
+    """It is traced to the file, as in other sources; names of other programs are passed over."""
+    (tmp_path / ".env").write_text("PASSWORD=x\nCAUDAL_HOM=/srv\n")
+
+    with pytest.raises(UnknownSettingError, match=r"from \.env.*'CAUDAL_HOME'"):
+        load_settings({}, tmp_path)
+
+
+def test_a_dotenv_file_that_is_no_text_is_a_readable_error(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are named with their file."""
+    (tmp_path / ".env").write_bytes(b"CAUDAL_HOME=\xff\n")
+
+    with pytest.raises(SettingsFileError, match=r"\.env"):
+        load_settings({}, tmp_path)
 
 
 def test_the_environment_wins_over_a_file_and_a_file_over_the_default(
@@ -413,6 +496,81 @@ def test_temporary_home_moves_what_lies_in_it(tmp_path: Path) -> None:
     """Defaults that depend on home are worked out anew."""
     with temporary_settings({"home": tmp_path}) as settings:
         assert settings.ledger_path == str(tmp_path / "caudal.db")
+
+
+def test_a_setting_is_named_by_constant_variable_or_key() -> None:
+    """Blocks of code take all of them, in one mapping."""
+    values = {
+        CAUDAL_LOGGING_LEVEL: "debug",
+        "CAUDAL_DURABILITY": "sync",
+        "lease_seconds": 3,
+        "results.persist_by_default": True,
+    }
+    with temporary_settings(values) as settings:
+        assert CAUDAL_LOGGING_LEVEL.value() == "DEBUG"
+        assert settings.durability == "sync"
+        assert settings.lease_seconds == 3.0
+        assert settings.results_persist_by_default is True
+
+
+def test_defaults_can_be_set_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``set_defaults`` yields to what was given, ``restore_defaults`` to what is given with it."""
+    monkeypatch.setenv("CAUDAL_LEASE_SECONDS", "7")
+    monkeypatch.setenv("CAUDAL_DURABILITY", "sync")
+
+    with temporary_settings(
+        set_defaults={CAUDAL_LEASE_SECONDS: 1, CAUDAL_LOGGING_LEVEL: "ERROR"}
+    ) as settings:
+        assert (settings.lease_seconds, settings.logging_level) == (7.0, "ERROR")
+    with temporary_settings(
+        {CAUDAL_LEASE_SECONDS: 2},
+        restore_defaults=[CAUDAL_LEASE_SECONDS, CAUDAL_DURABILITY],
+    ) as settings:
+        assert (settings.lease_seconds, settings.durability) == (2.0, "commit")
+    with pytest.raises(UnknownSettingError), temporary_settings(restore_defaults=["x"]):
+        pass
+
+
+def test_every_setting_has_a_constant() -> None:
+    """It bears the name of the environment variable, and is the setting itself."""
+    assert {name: getattr(caudal.settings, name) for name in constants.__all__} == {
+        setting.name: setting for setting in SETTINGS.values()
+    }
+    assert set(constants.__all__) < set(caudal.settings.__all__)
+
+
+def test_a_constant_stands_for_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives value, default and name, and serves as a condition and as text."""
+    monkeypatch.setenv(CAUDAL_LEASE_SECONDS.name, "7")
+
+    assert CAUDAL_LEASE_SECONDS.value() == 7.0
+    assert CAUDAL_LEASE_SECONDS.value_from(from_env()) == 15.0
+    assert CAUDAL_LEASE_SECONDS.default() == 15.0
+    assert CAUDAL_LEASE_SECONDS.key == "lease_seconds"
+    assert (str(CAUDAL_LEASE_SECONDS), bool(CAUDAL_LEASE_SECONDS)) == ("7.0", True)
+    assert repr(CAUDAL_LEASE_SECONDS) == "<CAUDAL_LEASE_SECONDS>"
+    with temporary_settings({CAUDAL_LOGGING_COLORS: False}):
+        assert not CAUDAL_LOGGING_COLORS
+
+
+def test_everything_that_is_wrong_is_found_at_once(tmp_path: Path) -> None:
+    """What can be used is there, with all that cannot."""
+    (tmp_path / "caudal.toml").write_text("lease_seconds = 3\nlese_seconds = 3\n")
+    environ = {
+        "CAUDAL_DURABILITY": "for ever",
+        "CAUDAL_LOGGING_LEVEL": "DEBUG",
+        "CAUDAL_PROFILE": "nobody",
+    }
+
+    settings, profile, errors = read_settings(environ, tmp_path)
+
+    assert [type(error).__name__ for error in errors] == [
+        "UnknownSettingError",
+        "SettingError",
+        "ProfileNotFoundError",
+    ]
+    assert (settings.lease_seconds, settings.logging_level) == (3.0, "DEBUG")
+    assert (settings.durability, profile) == ("commit", "nobody")
 
 
 def test_temporary_settings_stay_in_their_context() -> None:

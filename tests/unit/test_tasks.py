@@ -21,6 +21,7 @@ from caudal.exceptions import (
 )
 from caudal.futures import Future, FutureList
 from caudal.states import Cancelled, Completed, Failed, State
+from caudal.task_options import NotSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -623,3 +624,4 @@ def test_tasks_are_pickled_by_name_or_by_value() -> None:
     assert isinstance(double.submit(1), Future)
     data = pickle.dumps(quote(1))
     assert pickle.loads(data) == quote(1)  # noqa: S301
+    assert pickle.loads(pickle.dumps(NotSet)) is NotSet  # noqa: S301

@@ -21,6 +21,7 @@ from caudal.exceptions import (
 from caudal.model.cache import DEFAULT
 from caudal.model.hashing import stable_hash
 from caudal.model.ids import format_id
+from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from caudal.engine.live_task import LiveTask
@@ -94,7 +95,7 @@ class Keeping:
         if (
             refresh
             if refresh is not None
-            else run.scope.parts.settings.tasks_refresh_cache
+            else get_current_settings().tasks_refresh_cache
         ):
             return None
         recorded = run.scope.recorded
@@ -224,7 +225,7 @@ class Keeping:
         """Return the key under which the result can be found again, or None when it cannot."""
         run = self._run
         spec, scope = run.spec, run.scope
-        if scope.parts.settings.tasks_disable_caching:
+        if get_current_settings().tasks_disable_caching:
             return None
         context = CacheContext(run)
         policy = DEFAULT if spec.cache_policy is None else spec.cache_policy

@@ -25,6 +25,7 @@ from caudal.exceptions import CancelledRun, CaudalError, FlowRunNotResumableErro
 from caudal.model.ids import new_id
 from caudal.model.jsonable import jsonable
 from caudal.model.runs import Fence
+from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -166,6 +167,7 @@ def outside() -> FlowScope:
     """Return the scope of tasks that are called outside flows."""
     engine = current_engine()
     _install_logs(engine)
+    capture_prints()
     return engine.outside
 
 
@@ -318,7 +320,7 @@ def _open(scope: FlowScope) -> None:
     parts, spec = scope.parts, scope.spec
     assert spec is not None, "only flows are opened"
     assert scope.id is not None, "only flows are opened"
-    settings = parts.settings
+    settings = get_current_settings()
     scope.persist = _first(
         spec.persist,
         scope.parent.scope.persist if scope.parent else None,

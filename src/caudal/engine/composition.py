@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from caudal.settings.current import temporary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -29,12 +31,21 @@ def register(factory: Callable[[], Engine]) -> None:
 
 
 def current_engine() -> Engine:
-    """Return the engine of this context, made on first use."""
+    """Return the engine of this context, made on first use.
+
+    Raises:
+        SettingError: ``temporary_settings`` here ask for another one.
+    """
     engine = _override.get()
-    if engine is not None:
-        return engine
-    if _made:
-        return _made[0]
+    if engine is None:
+        engine = _made[0] if _made else _make()
+    block = temporary.get()
+    if block is not None:
+        block.require_engine_of(engine.settings)
+    return engine
+
+
+def _make() -> Engine:
     with _lock:
         if not _made:
             _made.append(_factory[0]())
@@ -60,6 +71,20 @@ def use_engine(engine: Engine) -> Generator[Engine]:
     try:
         yield engine
     finally:
+        _override.reset(token)
+
+
+@contextmanager
+def fresh_engine() -> Generator[None]:
+    """Have an engine made anew, when it is needed, for all threads within a ``with`` block; it is closed at the end."""
+    with _lock:
+        before, _made[:] = _made[:], []
+    token = _override.set(None)
+    try:
+        yield
+    finally:
+        close_engine()
+        _made[:] = before
         _override.reset(token)
 
 

@@ -107,6 +107,8 @@ class Engine:
         self.outside = FlowScope(
             self, None, None, "outside flows", parameters={}, fence=Fence(self.owner, 0), parent=None, runner=local
         )  # fmt: skip
+        self.outside.persist = settings.results_persist_by_default
+        self.outside.log_prints = settings.logging_log_prints
 
     @property
     def loop(self) -> LoopThread:

@@ -29,6 +29,7 @@ from caudal.exceptions import (
 from caudal.model.ids import format_id
 from caudal.model.retries import retry_policy
 from caudal.model.states import State, is_terminal
+from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -88,7 +89,7 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     """Call the flow's function until it succeeds or no retry is left, and return the state it ended in."""
     spec = scope.spec
     assert spec is not None, "only flows are called"
-    settings = scope.parts.settings
+    settings = get_current_settings()
     retry = spec.retry
     if not spec.retry_is_given:
         retry = retry_policy(

@@ -9,6 +9,7 @@ from caudal.exceptions import CaudalError, FlowRunNotResumableError
 from caudal.ledger.port import RunFilter
 from caudal.model.ids import format_id
 from caudal.model.jsonable import is_exact, jsonable
+from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
@@ -78,7 +79,7 @@ def load_recorded(scope: FlowScope) -> None:
         if len(rows) < _PAGE:
             break
         before = rows[-1].id
-    strict = scope.parts.settings.resume_mismatch == "error"
+    strict = get_current_settings().resume_mismatch == "error"
     scope.recorded = Recorded(tasks, reversed(flows), strict=strict)
 
 

@@ -33,6 +33,7 @@ from caudal.exceptions import (
 )
 from caudal.model.retries import RetryPolicy, retry_policy
 from caudal.model.states import State
+from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -211,7 +212,7 @@ def _end_abruptly(run: LiveTask, error: BaseException) -> None:
 def _retry_policy(run: LiveTask) -> RetryPolicy | None:
     if run.spec.retry_is_given:
         return run.spec.retry
-    settings = run.scope.parts.settings
+    settings = get_current_settings()
     return retry_policy(
         settings.tasks_default_retries, settings.tasks_default_retry_delay_seconds
     )

@@ -28,9 +28,11 @@ from caudal.exceptions import (
     WorkerCrashedError,
 )
 from caudal.runners.pickling import dumps
+from caudal.settings.current import temporary
 
 if TYPE_CHECKING:
     from caudal.model.specs import Spec
+    from caudal.settings import Settings
 
 #: Seconds that a worker whose connection is closed gets to end.
 _CLOSING_SECONDS = 2.0
@@ -60,8 +62,12 @@ class ProcessRunner:
         message = _encode_call(spec, args, kwargs, run)
         with self._lock:
             worker = self._idle.pop() if self._idle else None
+        settings = run.scope.parts.settings
+        if worker is not None and worker.settings is not settings:
+            worker.kill()  # it worked for another engine, with another ledger
+            worker = None
         if worker is None:
-            worker = _Worker()
+            worker = _Worker(settings)
         self._busy[run] = worker
         if (
             run.scope.stopping is not None
@@ -104,9 +110,14 @@ def _end(workers: list[_Worker]) -> None:
 
 
 class _Worker:
-    """One worker process and the connection to it."""
+    """One worker process and the connection to it.
 
-    def __init__(self) -> None:
+    Args:
+        settings: The settings of that process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "CAUDAL__WORKER": "1"}
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -119,7 +130,7 @@ class _Worker:
         theirs.close()
         self._connection = Connection(ours.detach())
         self._interrupted = False
-        self._connection.send_bytes(pickle.dumps(list(sys.path)))
+        self._connection.send_bytes(pickle.dumps((list(sys.path), settings)))
 
     def execute(self, message: bytes, timeout: float | None, run: Any) -> bytes:
         """Send a call and return the worker's answer.
@@ -194,6 +205,7 @@ def _encode_call(
         "name": run.name,
         "path": run.path,
         "run_count": run.run_count,
+        "settings": temporary.get(),
     }
     try:
         parameters = about.pop("parameters")

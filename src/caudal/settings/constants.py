@@ -26,6 +26,7 @@ __all__ = [
     "CAUDAL_RESULTS_INLINE_LIMIT_BYTES",
     "CAUDAL_RESULTS_LOCAL_STORAGE_PATH",
     "CAUDAL_RESULTS_PERSIST_BY_DEFAULT",
+    "CAUDAL_RESUME_MISMATCH",
     "CAUDAL_TASKS_DEFAULT_RETRIES",
     "CAUDAL_TASKS_DEFAULT_RETRY_DELAY_SECONDS",
     "CAUDAL_TASKS_DISABLE_CACHING",
@@ -44,6 +45,7 @@ CAUDAL_LEDGER_FLUSH_INTERVAL_SECONDS: Setting[float] = (
 )
 CAUDAL_DURABILITY: Setting[str] = Settings.durability
 CAUDAL_LEASE_SECONDS: Setting[float] = Settings.lease_seconds
+CAUDAL_RESUME_MISMATCH: Setting[str] = Settings.resume_mismatch
 CAUDAL_RESULTS_PERSIST_BY_DEFAULT: Setting[bool] = Settings.results_persist_by_default
 CAUDAL_RESULTS_DEFAULT_SERIALIZER: Setting[str] = Settings.results_default_serializer
 CAUDAL_RESULTS_LOCAL_STORAGE_PATH: Setting[Path] = Settings.results_local_storage_path

@@ -301,6 +301,18 @@ class Settings:
             given.pop(setting_key(name, source), None)
         return Settings({**given, **anew(updates)})
 
+    def require_engine_of(self, other: Settings) -> None:
+        """Do nothing when an engine made from other settings is the one that these ask for.
+
+        Raises:
+            SettingError: They ask for another one.
+        """
+        for key in ENGINE_SETTINGS:
+            made, value = getattr(other, key), getattr(self, key)
+            if made != value:
+                expected = f"only {made!r} here by now: the engine is made. Use a process of its own, or in tests caudal_test_harness"
+                raise SettingError(key, value, self.source(key), expected)
+
     def with_engine_of(self, other: Settings) -> Settings:
         """Return these settings with what an engine is made from as other settings have it."""
         given = {key: found for key, found in self._given.items() if key not in ENGINE_SETTINGS}  # fmt: skip

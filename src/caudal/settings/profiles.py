@@ -45,22 +45,26 @@ class Profiles:
     """
 
     def __init__(self, home: Path) -> None:
-        self.path = path = home / "profiles.toml"
-        content = read_file(path)
-        table = {} if content is None else parse_toml(path, content)
+        self.path: Path = home / "profiles.toml"
+        content = read_file(self.path)
+        table = {} if content is None else parse_toml(self.path, content)
         active = table.pop("active", DEFAULT_PROFILE)
         profiles = table.pop("profiles", {})
         if not isinstance(active, str):
-            raise SettingsFileError(str(path), "'active' is not the name of a profile")
+            raise SettingsFileError(
+                str(self.path), "'active' is not the name of a profile"
+            )
         if not isinstance(profiles, dict) or any(
             not isinstance(profile, dict)
             for profile in cast("dict[str, object]", profiles).values()
         ):
-            raise SettingsFileError(str(path), "'profiles' is not a table of tables")
+            raise SettingsFileError(
+                str(self.path), "'profiles' is not a table of tables"
+            )
         if table:
-            raise SettingsFileError(str(path), f"{next(iter(table))!r} is neither 'active' nor 'profiles'")  # fmt: skip
+            raise SettingsFileError(str(self.path), f"{next(iter(table))!r} is neither 'active' nor 'profiles'")  # fmt: skip
         #: Name of the profile to use where nothing else says.
-        self.active = active
+        self.active: str = active
         self._tables: dict[str, dict[str, object]] = {DEFAULT_PROFILE: {}}
         for name, given in cast("dict[str, dict[str, object]]", profiles).items():
             self._tables[name] = {_written(key): found.value for key, found in flattened(given, "", home)}  # fmt: skip

@@ -23,22 +23,26 @@ from caudal.engine.returns import text_of
 from caudal.model.runs import LogRow
 from caudal.runners.pickling import dumps
 from caudal.settings import get_current_settings
+from caudal.settings.current import exchange_settings, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from caudal.settings import Settings
 
 
 def main() -> None:
     """Serve the connection whose file number is the first argument, until it closes."""
     connection = Connection(int(sys.argv[1]))
     try:
-        sys.path[:] = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
+        sys.path[:], settings = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
     except (EOFError, OSError):  # it is gone already
         return
+    exchange_settings(settings)
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
     send = _sender(connection)
-    _forward_logs(send)
+    _forward_logs(send, settings)
     logs.capture_prints()
     while True:
         send("outcome", _serve(calls.get()))
@@ -96,13 +100,18 @@ def _call(
     about["parameters"] = pickle.loads(packed) if packed else {}  # noqa: S301 - our own parent
     run = RemoteTask(task.spec, about)
     run.args, run.kwargs = args, kwargs
+    block: Settings | None = about["settings"]
+    if block is not None:
+        # The engine of this process is like the parent's all the same.
+        block = block.with_engine_of(get_current_settings())
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
     try:
-        if task.spec.is_async:
-            import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
+        with in_force(block):
+            if task.spec.is_async:
+                import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
 
-            return asyncio.run(task.spec.body(*args, **kwargs))
-        return task.spec.body(*args, **kwargs)
+                return asyncio.run(task.spec.body(*args, **kwargs))
+            return task.spec.body(*args, **kwargs)
     finally:
         current.reset(token)
 
@@ -124,7 +133,7 @@ def _encode_error(error: BaseException) -> bytes:
     return body
 
 
-def _forward_logs(send: Callable[[str, Any], None]) -> None:
+def _forward_logs(send: Callable[[str, Any], None], settings: Settings) -> None:
     """Send what runs log to the parent, which records it."""
 
     class Forward(logging.Handler):
@@ -144,7 +153,6 @@ def _forward_logs(send: Callable[[str, Any], None]) -> None:
             )  # fmt: skip
             send("log", row)
 
-    settings = get_current_settings()
     logs.install(settings.logging_level, settings.logging_format)
     root = logging.getLogger("caudal")
     root.handlers[:] = [logs.console, Forward()]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import clock, flow, task
-from caudal.app import make_engine
 from caudal.cache_policies import (
     DEFAULT,
     FLOW_PARAMETERS,
@@ -17,7 +16,6 @@ from caudal.cache_policies import (
     NO_CACHE,
     TASK_SOURCE,
 )
-from caudal.engine.composition import use_engine
 from caudal.settings import get_current_settings, temporary_settings
 
 if TYPE_CHECKING:
@@ -196,10 +194,7 @@ def test_settings_refresh_or_switch_off() -> None:
         calls.clear()
         work = task(cache_key_fn=lambda *_: "key")(lambda: calls.append(1))
         with temporary_settings({name: True}):
-            engine = make_engine()
-            with use_engine(engine):
-                run(lambda work=work: (work(), work()))
-            engine.close()
+            run(lambda work=work: (work(), work()))
         assert len(calls) == expected
         assert getattr(get_current_settings(), name) is False
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import flow, task
-from caudal.app import make_engine
-from caudal.engine.composition import use_engine
 from caudal.settings import temporary_settings
 from caudal.states import Cancelled, Completed, Failed, State
 from caudal.tasks import exponential_backoff
@@ -191,12 +189,9 @@ def test_failed_states_are_retried_and_cancelled_ones_are_not(record: Record) ->
 def test_settings_give_retries_to_tasks_that_do_not_say() -> None:
     """`tasks_default_retries` and its delay apply where the decorator says nothing."""
     with temporary_settings({"tasks_default_retries": 2}):
-        engine = make_engine()
-        with use_engine(engine):
-            assert task(failing(2))() == 3
-            with pytest.raises(ValueError, match="call 1"):
-                task(retries=0)(failing(1))()
-        engine.close()
+        assert task(failing(2))() == 3
+        with pytest.raises(ValueError, match="call 1"):
+            task(retries=0)(failing(1))()
 
 
 def test_more_than_fifty_delays_are_refused() -> None:
@@ -263,10 +258,7 @@ def test_a_flow_that_fails_for_good_raises_its_last_failure(record: Record) -> N
 def test_settings_give_retries_to_flows_that_do_not_say() -> None:
     """`flows_default_retries` applies where the decorator says nothing."""
     with temporary_settings({"flows_default_retries": 1}):
-        engine = make_engine()
-        with use_engine(engine):
-            assert flow(failing(1))() == 2
-        engine.close()
+        assert flow(failing(1))() == 2
 
 
 def test_async_flows_are_retried() -> None:
