@@ -10,9 +10,11 @@ import pytest
 from caudal.app import make_engine, open_ledger
 from caudal.client import get_client
 from caudal.engine.composition import close_engine, current_engine, use_engine
+from caudal.ledger.documents import DocumentFilter
 from caudal.ledger.encoding import decode_flow_change, decode_task_change
 from caudal.ledger.port import RunFilter
 from caudal.ledger.replay import rebuild
+from caudal.model.documents import KINDS
 from caudal.model.states import can_move, is_terminal
 from caudal.settings import temporary_settings
 from caudal.settings.current import exchange_settings
@@ -127,6 +129,11 @@ def audit(ledger: Ledger) -> None:
     rebuilt = rebuild(events)
     assert rebuilt.flow_rows == flow_rows
     assert rebuilt.task_rows == task_rows
+    assert rebuilt.documents == {
+        row.id: row
+        for kind in KINDS
+        for row in ledger.documents.find(DocumentFilter(kind), limit=_EVERYTHING)
+    }
     for row in task_rows.values():
         owner = flow_rows.get(row.flow_run_id or b"")
         if owner is not None and is_terminal(owner.state_type):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from caudal.client_documents import DocumentReads
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
 from caudal.engine.liveness import is_alive
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MAX_LIMIT = 10_000
 
 
-class SyncClient:
+class SyncClient(DocumentReads):
     """Reads runs from the ledger; what this process recorded so far is seen.
 
     Args:

@@ -68,7 +68,7 @@ limit_option: Option = click.option(
     default=20,
     show_default=True,
     type=click.IntRange(1, 10_000),
-    help="The most runs to list.",
+    help="The most rows to list.",
 )
 state_option: Option = click.option(
     "--state",

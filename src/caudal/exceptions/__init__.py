@@ -25,7 +25,9 @@
     |   +-- FlowRunNotResumableError    the run cannot be taken up again
     |   +-- FlowRunNotCancellableError  the run has ended
     +-- ObjectNotFound              nothing is recorded under an id or name
-    +-- ObjectAlreadyExists         something of that name is there already
+    +-- ObjectAlreadyExists         something of that name is there already; also a ValueError
+    +-- InvalidNameError            a name or key has characters that are not permitted; also a ValueError
+    +-- InvalidValueError           a value cannot be kept where it was to be kept; also a ValueError
     +-- AmbiguousNameError          a short id or a name fits several runs
     +-- LedgerError                 the durable record cannot be read or written
     |   +-- LedgerBusyError, LedgerCorruptError, LedgerVersionError
@@ -53,6 +55,10 @@ from caudal.exceptions.calls import (
     ReservedArgumentError,
     ScriptError,
     UnspecifiedFlowError,
+)
+from caudal.exceptions.names import (
+    InvalidNameError,
+    InvalidValueError,
 )
 from caudal.exceptions.records import (
     AmbiguousNameError,
@@ -122,6 +128,8 @@ __all__ = [
     "FlowRunNotResumableError",
     "FlowRunTimeoutError",
     "HashError",
+    "InvalidNameError",
+    "InvalidValueError",
     "LeaseLostError",
     "LedgerBusyError",
     "LedgerCorruptError",

@@ -9,7 +9,7 @@ class ObjectNotFound(CaudalError):
     """Nothing is recorded under the id or name that was given.
 
     Args:
-        kind: What was looked for: flow run, task run, result.
+        kind: What was looked for: flow run, task run, artifact, variable, block, asset, result.
         name: The id or name given.
     """
 
@@ -25,16 +25,20 @@ class ObjectNotFound(CaudalError):
             "flow run": "caudal flow-run ls",
             "task run": "caudal task-run ls",
             "concurrency limit": "caudal global-concurrency-limit ls",
+            "artifact": "caudal artifact ls",
+            "variable": "caudal variable ls",
+            "block": "caudal block ls",
+            "asset": "caudal asset ls",
         }.get(self.kind)
         hint = f" `{command}` lists what is there." if command else ""
         return f"there is no {self.kind} {self.name!r}.{hint}"
 
 
-class ObjectAlreadyExists(CaudalError):
+class ObjectAlreadyExists(CaudalError, ValueError):
     """Something of this name is there already.
 
     Args:
-        kind: What was to be made: concurrency limit.
+        kind: What was to be made: variable, block, concurrency limit.
         name: The name given.
     """
 
@@ -46,7 +50,10 @@ class ObjectAlreadyExists(CaudalError):
         self.kind, self.name = kind, name
 
     def __str__(self) -> str:
-        return f"there is a {self.kind} {self.name!r} already. Choose another name, or change the one that is there."
+        change = "change the one that is there"
+        if self.kind in {"variable", "block"}:
+            change = "replace it with overwrite=True"
+        return f"there is a {self.kind} {self.name!r} already. Choose another name, or {change}."
 
 
 class AmbiguousNameError(CaudalError):

@@ -1,4 +1,4 @@
-"""JSON of what the ledger keeps: changes, details, parameters and check results.
+"""JSON of what the ledger keeps: changes, details, parameters, check results and documents.
 
 One value that cannot be written must not cost a batch with the work of many runs: an object that JSON has no form for is
 kept as its ``repr``, and text that is not valid Unicode with question marks in place of the broken characters.

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from caudal.exceptions import LedgerError, ObjectNotFound
 from caudal.ledger.memory_control import MemoryControl
+from caudal.ledger.memory_documents import MemoryDocuments
 from caudal.ledger.memory_limits import MemoryLimits
 from caudal.ledger.plan import flow_runs_named, plan
 from caudal.ledger.port import Receipt
@@ -56,6 +57,7 @@ class MemoryLedger:
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )
         self.limits: Limits = MemoryLimits(self._open, self.leases, self._record)
+        self.documents: MemoryDocuments = MemoryDocuments(self._open, self.commit)
 
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one step."""
@@ -65,7 +67,7 @@ class MemoryLedger:
                 for run_id in flow_runs_named(batch)
                 if (row := self._flow_runs.get(run_id)) is not None
             }
-            made = plan(batch, fences, self._flow_runs)
+            made = plan(batch, fences, self._flow_runs, self.documents.rows)
             self._record(made.events)
             self._flow_runs |= made.flow_rows
             for run_id, counts in made.counts.items():
@@ -74,6 +76,7 @@ class MemoryLedger:
             self._logs += made.logs
             self._checks += made.checks
             self._results |= {result.key: result for result in made.results}
+            self.documents.put(made.documents)
             return Receipt(len(self._events), made.refused)
 
     def renew(self, lease: Lease) -> None:

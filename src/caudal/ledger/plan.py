@@ -11,6 +11,7 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from caudal.ledger.documents import changed
 from caudal.ledger.encoding import encode
 from caudal.ledger.port import FlowWrite
 from caudal.model.runs import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from caudal.ledger.port import Batch, CheckWrite
+    from caudal.model.documents import Document
     from caudal.model.results import StoredResult
     from caudal.model.runs import FlowRunRow, LogRow
 
@@ -49,6 +51,7 @@ class Plan:
     __slots__ = (
         "checks",
         "counts",
+        "documents",
         "events",
         "flow_rows",
         "logs",
@@ -68,6 +71,8 @@ class Plan:
         self.results: list[StoredResult] = []
         #: Their events are the last ones, in the same order.
         self.checks: list[CheckWrite] = []
+        #: Documents to write whole; None for those to delete.
+        self.documents: dict[bytes, Document | None] = {}
         #: Flow runs of which something was refused, and why.
         self.refused: dict[bytes, str] = {}
 
@@ -87,6 +92,7 @@ def plan(
     batch: Batch,
     fences: Mapping[bytes, tuple[bytes | None, int]],
     rows: Mapping[bytes, FlowRunRow],
+    documents: Mapping[bytes, Document] | None = None,
 ) -> Plan:
     """Return what to store for a batch.
 
@@ -94,6 +100,7 @@ def plan(
         batch: What a writer wants to write.
         fences: Owner and attempt of the stored flow runs among ``flow_runs_named``.
         rows: The stored flow runs among ``flow_runs_changed``.
+        documents: The stored documents that the batch changes.
     """
     made = Plan()
     blocked = _blocked(batch, fences)
@@ -116,6 +123,8 @@ def plan(
         events.append((at, "task_run", flow_run_id, task_run_id, encode(change)))
     made.refused = blocked | made.refused
     _plan_counts(made, _count(task_rows.values(), first_rows.values()))
+    if batch.documents:
+        _plan_documents(made, batch, documents or {}, blocked)
     _plan_the_rest(made, batch, blocked)
     return made
 
@@ -178,6 +187,27 @@ def _plan_counts(made: Plan, counts: dict[bytes, TaskCounts]) -> None:
             made.counts[flow_run_id] = change
         else:
             made.flow_rows[flow_run_id] = add_counts(row, change)
+
+
+def _plan_documents(
+    made: Plan,
+    batch: Batch,
+    stored: Mapping[bytes, Document],
+    blocked: dict[bytes, str],
+) -> None:
+    """Add documents, those of refused flow runs left out."""
+    writes = [write for write in batch.documents if write.flow_run_id not in blocked]
+    made.documents, effective = changed(writes, stored)
+    made.events += [
+        (
+            write.at,
+            write.kind,
+            write.flow_run_id,
+            write.task_run_id,
+            encode(write.change),
+        )
+        for write in effective
+    ]
 
 
 def _plan_the_rest(made: Plan, batch: Batch, blocked: dict[bytes, str]) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from caudal.ledger.documents import Documents
     from caudal.ledger.limits import Limits
     from caudal.model.checks import CheckResult
+    from caudal.model.documents import DocumentWrite
     from caudal.model.results import StoredResult
     from caudal.model.runs import (
         Event,
@@ -62,6 +64,7 @@ class Batch:
     __slots__ = (
         "after",
         "checks",
+        "documents",
         "fences",
         "logs",
         "result_owners",
@@ -80,11 +83,21 @@ class Batch:
         self.result_owners: dict[str, bytes] = {}
         self.logs: list[LogRow] = []
         self.checks: list[CheckWrite] = []
+        #: Changes of artifacts, and of assets; those of variables and blocks go through ``Documents``, which keeps their names unique.
+        self.documents: list[DocumentWrite] = []
         #: Functions that the journal calls once the batch is committed; ledgers leave them alone.
         self.after: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.writes or self.logs or self.results or self.checks)
+        return bool(
+            self.writes or self.logs or self.results or self.checks or self.documents
+        )
+
+    def add_document(self, write: DocumentWrite, fence: Fence | None) -> None:
+        """Add a change of a document, with proof that its writer owns the flow run that it names."""
+        self.documents.append(write)
+        if fence is not None and write.flow_run_id is not None:
+            self.fences[write.flow_run_id] = fence
 
 
 class Receipt(NamedTuple):
@@ -168,17 +181,22 @@ class Ledger(Protocol):
         """Named limits and who holds their slots."""
         ...
 
+    @property
+    def documents(self) -> Documents:
+        """Artifacts, variables, blocks and assets."""
+        ...
+
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one transaction and return when it is as durable as the ledger was opened for.
 
         For each flow run in the batch, the stored owner and attempt must equal the batch's fence; otherwise
-        all of the batch's changes, logs and checks that name this flow run are left out and the run is reported in
+        all of the batch's changes, logs, checks and documents that name this flow run are left out and the run is reported in
         ``Receipt.refused``. The same goes for a flow run that is not there and that no earlier write of
         the batch creates. Results name no flow run, so they are always written.
 
         A flow run's change whose moves break ``TRANSITIONS`` from the stored state is left out and reported likewise;
         its task runs' changes are still written. So is the creating change of a flow run that exists already.
-        Whatever is refused leaves no event.
+        Whatever is refused leaves no event, and neither does a change of a document that is not there.
 
         Writing a task run's row replaces it; the rows given belong to the ledger from then on. A stored result
         replaces one of the same key.

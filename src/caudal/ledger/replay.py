@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from msgspec.json import Decoder
 
 from caudal.ledger.encoding import (
     decode_check,
@@ -11,14 +13,22 @@ from caudal.ledger.encoding import (
 )
 from caudal.ledger.granting import decode_limit_change, decode_slots_change
 from caudal.ledger.port import CheckWrite
+from caudal.model.documents import KINDS, DocumentChange, DocumentWrite, fold_document
 from caudal.model.limits import fold_limit, holders_of, use_up
 from caudal.model.runs import add_counts, count_change, fold_flow_run, fold_task_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from caudal.model.documents import Document, DocumentKind
     from caudal.model.limits import Holder, Limit
     from caudal.model.runs import Event, FlowRunRow, TaskRunRow
+
+
+#: Reads the payload of an event of a document.
+decode_document_change: Callable[[bytes], DocumentChange] = Decoder(
+    DocumentChange
+).decode
 
 
 class Projections(NamedTuple):
@@ -29,6 +39,7 @@ class Projections(NamedTuple):
     checks: list[CheckWrite]
     limits: dict[str, Limit]
     holders: list[Holder]
+    documents: dict[bytes, Document]
 
 
 def rebuild(events: Iterable[Event]) -> Projections:
@@ -37,7 +48,7 @@ def rebuild(events: Iterable[Event]) -> Projections:
     Args:
         events: All events of a ledger, or all of some flow runs, in order.
     """
-    made = Projections({}, {}, [], {}, [])
+    made = Projections({}, {}, [], {}, [], {})
     for event in events:
         _apply(made, event)
     return made
@@ -53,6 +64,8 @@ def _apply(made: Projections, event: Event) -> None:
         _apply_limit(made, at, payload)
     elif kind == "slots":
         _apply_slots(made, at, payload)
+    elif kind in KINDS:
+        _apply_document(made.documents, event)
     elif task_run_id is not None:
         before = task_rows.get(task_run_id)
         change = decode_task_change(payload)
@@ -86,3 +99,16 @@ def _apply_slots(made: Projections, at: float, payload: bytes) -> None:
             made.limits[name] = use_up(made.limits[name], change.slots, at)
     else:
         made.holders.extend(holders_of(change, at))
+
+
+def _apply_document(documents: dict[bytes, Document], event: Event) -> None:
+    _, at, kind, flow_run_id, task_run_id, payload = event
+    change = decode_document_change(payload)
+    document_id = bytes.fromhex(change.id)
+    ids = flow_run_id, task_run_id
+    write = DocumentWrite(at, cast("DocumentKind", kind), change, *ids)
+    after = fold_document(documents.get(document_id), write)
+    if after is None:
+        documents.pop(document_id, None)
+    else:
+        documents[document_id] = after

@@ -13,6 +13,7 @@ A test module makes it run on an implementation::
 from __future__ import annotations
 
 from caudal.testing.ledger_control import ControlConformance
+from caudal.testing.ledger_documents import DocumentConformance
 from caudal.testing.ledger_limits import LimitConformance
 from caudal.testing.ledger_reads import ReadConformance
 from caudal.testing.ledger_takeover import TakeoverConformance
@@ -25,5 +26,6 @@ class LedgerConformance(
     ControlConformance,
     ReadConformance,
     LimitConformance,
+    DocumentConformance,
 ):
     """All rules for ledgers; a subclass gives the fixture ``ledger``, an empty one for each test."""

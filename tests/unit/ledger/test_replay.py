@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from itertools import count
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caudal.exceptions import FlowRunNotResumableError, ObjectNotFound
+from caudal.exceptions import (
+    FlowRunNotResumableError,
+    LeaseLostError,
+    ObjectNotFound,
+)
+from caudal.ledger.documents import DocumentFilter
 from caudal.ledger.memory import MemoryLedger
 from caudal.ledger.port import Batch, CheckWrite, FlowWrite, RunFilter, TaskWrite
 from caudal.ledger.replay import rebuild
 from caudal.ledger.sqlite import SqliteLedger
 from caudal.model.checks import CheckResult, CheckStatus, Severity
+from caudal.model.documents import KINDS, DocumentChange, DocumentWrite
 from caudal.model.runs import (
     Fence,
     FlowRunChange,
@@ -26,10 +32,8 @@ from caudal.model.runs import (
 from caudal.model.states import StateType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from caudal.ledger.port import Ledger, Receipt
-    from caudal.model.runs import FlowRunRow
+    from caudal.ledger.port import Ledger
+    from caudal.model.documents import Document
 
 RUNS = [bytes([place]) * 16 for place in (1, 2, 3)]
 TASKS = [bytes([place]) * 16 for place in (11, 12, 13, 14)]
@@ -72,10 +76,34 @@ class Check(NamedTuple):
     run: bytes
 
 
+class Keep(NamedTuple):
+    """A variable is set, under the owner and attempt that the writer believes in."""
+
+    name: str
+    value: int
+    overwrite: bool
+    run: bytes | None
+    believed: tuple[bytes, int] | None
+
+
+class Discard(NamedTuple):
+    """A variable is unset."""
+
+    name: str
+
+
+class Update(NamedTuple):
+    """An artifact is created, changed or deleted in a batch."""
+
+    place: int
+    action: str
+    run: bytes | None
+
+
 class Write(NamedTuple):
     """A batch, with the owner and attempt that its writer believes in."""
 
-    items: list[Create | Change | Task | Check]
+    items: list[Create | Change | Task | Check | Update]
     believed: dict[bytes, tuple[bytes, int]]
 
 
@@ -92,6 +120,9 @@ class Sweep(NamedTuple):
     alive: bool
 
 
+#: What may be done to a ledger.
+Step = Write | Claim | Sweep | Keep | Discard
+
 runs = st.sampled_from(RUNS)
 owners = st.sampled_from(OWNERS)
 some_kinds = st.lists(kinds, max_size=3)
@@ -100,13 +131,29 @@ items = st.one_of(
     st.builds(Change, runs, some_kinds, facts, st.booleans()),
     st.builds(Task, st.sampled_from(TASKS), some_kinds, facts),
     st.builds(Check, runs),
+    st.builds(
+        Update,
+        st.integers(0, 2),
+        st.sampled_from(["create", "change", "delete"]),
+        st.none() | runs,
+    ),
 )
+names = st.sampled_from("xy")
 fences = st.dictionaries(runs, st.tuples(owners, st.integers(1, 3)), max_size=2)
 steps = st.one_of(
     st.builds(Write, st.lists(items, max_size=6), fences),
     st.builds(Write, st.lists(items, max_size=6), st.just({})),
     st.builds(Claim, runs, owners),
     st.builds(Sweep, st.booleans()),
+    st.builds(
+        Keep,
+        names,
+        st.integers(),
+        st.booleans(),
+        st.none() | runs,
+        st.none() | st.tuples(owners, st.integers(1, 2)),
+    ),
+    st.builds(Discard, names),
 )
 
 
@@ -117,7 +164,7 @@ class Driver:
         self.ledger = ledger
         self._seconds = count(1)
 
-    def do(self, step: Write | Claim | Sweep) -> Receipt | Sequence[FlowRunRow] | str:
+    def do(self, step: Step) -> object:
         """Take a step and return what came of it."""
         match step:
             case Write():
@@ -129,6 +176,37 @@ class Driver:
                     return str(error)
             case Sweep(alive):
                 return self.ledger.sweep(self.now(), lambda _: alive)
+            case Keep():
+                return self.keep(step)
+            case Discard(name):
+                where = DocumentFilter("variable", name)
+                found = self.ledger.documents.find(where)
+                document_id = found[0].id if found else bytes(16)
+                change = DocumentChange(document_id.hex(), "delete")
+                write = DocumentWrite(self.now(), "variable", change)
+                return self.ledger.documents.discard(write)
+
+    def keep(self, step: Keep) -> Document | str | None:
+        """Set a variable and return it, None when it was there, or why it was refused."""
+        now = self.now()
+        document_id = int(now * 7).to_bytes(16, "big").hex()
+        change = DocumentChange(document_id, "create", key=step.name, data=step.value)
+        write = DocumentWrite(now, "variable", change, step.run)
+        fence = None if step.believed is None else Fence(*step.believed)
+        try:
+            return self.ledger.documents.keep(
+                write, overwrite=step.overwrite, fence=fence
+            )
+        except LeaseLostError as error:
+            return str(error)
+
+    def artifact(self, item: Update) -> DocumentWrite:
+        """Return a change of an artifact."""
+        now = self.now()
+        change = DocumentChange(
+            bytes([item.place] * 16).hex(), cast("Any", item.action), "markdown", "a", data=now
+        )  # fmt: skip
+        return DocumentWrite(now, "artifact", change, item.run)
 
     def batch(self, step: Write) -> Batch:
         """Return the batch of a step."""
@@ -150,6 +228,8 @@ class Driver:
                     batch.writes.append(self.task(item, rows))
                 case Check(run):
                     batch.checks.append(self.check(run))
+                case Update():
+                    batch.documents.append(self.artifact(item))
         return batch
 
     def task(self, item: Task, rows: dict[bytes, TaskRunRow]) -> TaskWrite:
@@ -186,7 +266,7 @@ class Driver:
 
 @given(st.lists(steps, max_size=12))
 @settings(deadline=None, max_examples=150)
-def test_rows_are_what_the_events_add_up_to(taken: list[Write | Claim | Sweep]) -> None:
+def test_rows_are_what_the_events_add_up_to(taken: list[Step]) -> None:
     """On every ledger the rows equal the replay, and all ledgers decide alike."""
     with TemporaryDirectory() as folder:
         drivers = [
@@ -211,6 +291,12 @@ def assert_rows_equal_replay(ledger: Ledger) -> None:
     flow_rows = {row.id: row for row in ledger.flow_runs(RunFilter())}
     assert rebuilt.flow_rows == flow_rows
     assert rebuilt.task_rows == {row.id: row for row in ledger.task_runs(RunFilter())}
+    documents = {
+        row.id: row
+        for kind in KINDS
+        for row in ledger.documents.find(DocumentFilter(kind))
+    }
+    assert rebuilt.documents == documents
     for run in RUNS:
         expected = [check for check in rebuilt.checks if check.flow_run_id == run]
         assert expected == list(ledger.checks(run))

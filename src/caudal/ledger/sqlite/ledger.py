@@ -13,6 +13,8 @@ from caudal.ledger.prefixes import id_range
 from caudal.ledger.sqlite.bulk import BulkStatement
 from caudal.ledger.sqlite.control import SqliteControl
 from caudal.ledger.sqlite.database import Database, Durability
+from caudal.ledger.sqlite.documents import BULK as DOCUMENT_BULK
+from caudal.ledger.sqlite.documents import SqliteDocuments
 from caudal.ledger.sqlite.listing import (
     flow_run_conditions,
     merged,
@@ -63,6 +65,7 @@ _BULK = (
     "put_flow_runs",
     "put_results",
     "put_task_runs",
+    *DOCUMENT_BULK,
 )
 
 
@@ -98,6 +101,9 @@ class SqliteLedger:
         self._queries = load_queries()
         self._bulk = {name: BulkStatement(self._queries[name]) for name in _BULK}
         self.control = SqliteControl(self._database, self._queries, self._write)
+        self.documents: SqliteDocuments = SqliteDocuments(
+            self._database, self._queries, self._bulk, self._write
+        )
         self._limits: Limits | None = None
 
     @property
@@ -271,7 +277,10 @@ class SqliteLedger:
         changed = [(run_id,) for run_id in flow_runs_changed(batch) & fences.keys()]
         found = bulk["flow_runs_by_id"].run(cursor, changed)
         made = plan(
-            batch, fences, {values[0]: flow_run_row(values) for values in found}
+            batch,
+            fences,
+            {values[0]: flow_run_row(values) for values in found},
+            self.documents.stored(cursor, batch.documents),
         )
         bulk["put_task_runs"].run(
             cursor, [task_run_values(row) for row in made.task_rows.values()]
@@ -281,6 +290,7 @@ class SqliteLedger:
         )
         counts = [(run_id, *numbers) for run_id, numbers in made.counts.items()]
         bulk["add_counts"].run(cursor, counts)
+        self.documents.put(cursor, made.documents)
         bulk["put_results"].run(cursor, [result_values(row) for row in made.results])
         bulk["add_logs"].run(cursor, [log_values(row) for row in made.logs])
         return made, self._write_events(cursor, made)

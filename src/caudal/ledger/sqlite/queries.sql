@@ -38,6 +38,48 @@ SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
 INSERT INTO check_result (seq, at, flow_run_id, task_run_id, payload)
 SELECT * FROM (VALUES (?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
 
+-- put_documents --
+-- Writes whole rows; the caller has read them in the same transaction.
+INSERT OR REPLACE INTO document (
+    id, kind, type, key, description, data, tags, flow_run_id, task_run_id, created_at, updated_at
+)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+
+-- delete_documents --
+-- Their events stay.
+DELETE FROM document WHERE id IN (VALUES (?))
+
+-- documents_by_id --
+-- The documents that a batch changes.
+SELECT id, kind, type, key, description, data, tags, flow_run_id, task_run_id, created_at, updated_at
+FROM document WHERE id IN (VALUES (?))
+
+-- document_by_name --
+-- The one variable or block of a name.
+SELECT id, kind, type, key, description, data, tags, flow_run_id, task_run_id, created_at, updated_at
+FROM document WHERE kind IN ('variable', 'block') AND kind = ? AND type = ? AND key = ?
+
+-- documents --
+-- A page of documents, newest first; documents.py puts the conditions in.
+SELECT id, kind, type, key, description, data, tags, flow_run_id, task_run_id, created_at, updated_at
+FROM document WHERE {where} ORDER BY id DESC LIMIT ?
+
+-- latest_documents --
+-- The newest document of each key: jumps from key to key in the index, over the documents that share one.
+WITH RECURSIVE found (key, number) AS (
+    SELECT (SELECT min(key) FROM document WHERE kind = ? AND key > ?), 1
+    UNION ALL
+    SELECT (SELECT min(document.key) FROM document WHERE kind = ? AND document.key > found.key), number + 1
+    FROM found WHERE found.key IS NOT NULL AND number < ?
+)
+SELECT
+    document.id, kind, type, document.key, description, data, tags, flow_run_id, task_run_id, created_at, updated_at
+FROM found
+JOIN document ON document.id = (
+    SELECT max(newest.id) FROM document AS newest WHERE newest.kind = ? AND newest.key = found.key
+)
+ORDER BY number
+
 -- put_results --
 -- The last one written under a key is the one that counts.
 INSERT OR REPLACE INTO result (

@@ -2,7 +2,7 @@
 -- migrations/ lead to it from every released version.
 -- Ids are sixteen bytes that sort by time, times are seconds since the epoch in UTC, fields that hold JSON are text, null when there is nothing.
 
--- The truth. Everything up to check_result is a projection of it.
+-- The truth. Everything up to document is a projection of it.
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- a cursor never meets a number twice, whatever is deleted
     at REAL NOT NULL,
@@ -79,6 +79,27 @@ CREATE TABLE check_result (
 );
 
 CREATE INDEX check_result_by_flow_run ON check_result (flow_run_id);
+
+-- Artifacts, variables, blocks and materialisations of assets: what is kept beside the runs.
+CREATE TABLE document (
+    id BLOB PRIMARY KEY NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('artifact', 'variable', 'block', 'asset')),
+    type TEXT NOT NULL,
+    key TEXT,
+    description TEXT,
+    data TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    flow_run_id BLOB,
+    task_run_id BLOB,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL
+);
+
+CREATE INDEX document_by_kind ON document (kind, id);
+CREATE INDEX document_by_key ON document (kind, key, id);
+CREATE UNIQUE INDEX document_by_name ON document (kind, type, key) WHERE kind IN ('variable', 'block');
+CREATE INDEX document_by_flow_run ON document (flow_run_id, id) WHERE flow_run_id IS NOT NULL;
+CREATE INDEX document_by_task_run ON document (task_run_id, id) WHERE task_run_id IS NOT NULL;
 
 CREATE TABLE log (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from caudal.ledger.documents import DocumentFilter
 from caudal.ledger.port import RunFilter
 from caudal.ledger.sqlite import SqliteLedger
 from caudal.ledger.sqlite import ledger as ledger_module
@@ -72,6 +73,11 @@ PLANS: list[tuple[Callable[[SqliteLedger], object], list[str]]] = [
     (lambda it: it.logs(task_run_id=ID), ["SEARCH log USING INDEX log_by_task_run (task_run_id=? AND rowid>?)"]),
     (lambda it: it.logs(flow_run_id=ID, task_run_id=ID), ["SEARCH log USING INDEX log_by_task_run (task_run_id=? AND rowid>?)"]),
     (lambda it: it.checks(ID), ["SEARCH check_result USING INDEX check_result_by_flow_run (flow_run_id=?)"]),
+    (lambda it: it.documents.get(ID), ["SEARCH document USING INDEX sqlite_autoindex_document_1 (id=?)"]),
+    (lambda it: it.documents.find(DocumentFilter("artifact")), ["SEARCH document USING INDEX document_by_kind (kind=?)"]),
+    (lambda it: it.documents.find(DocumentFilter("artifact", "k"), before=ID), ["SEARCH document USING INDEX document_by_key (kind=? AND key=? AND id<?)"]),
+    (lambda it: it.documents.find(DocumentFilter("artifact", flow_run_id=ID)), ["SEARCH document USING INDEX document_by_flow_run (flow_run_id=?)"]),
+    (lambda it: it.documents.find(DocumentFilter("artifact", task_run_id=ID)), ["SEARCH document USING INDEX document_by_task_run (task_run_id=?)"]),
     (lambda it: it.result("k"), ["SEARCH result USING INDEX sqlite_autoindex_result_1 (key=?)"]),
 ]  # fmt: skip
 
@@ -101,6 +107,22 @@ def test_reads_walk_an_index_and_never_sort(
     monkeypatch.setattr(ledger._database, "read", explain)
     read(ledger)
     assert expected == plans
+
+
+def test_the_newest_of_each_key_is_found_by_jumps(ledger: SqliteLedger) -> None:
+    """Neither finding the keys nor the newest document of each walks over the documents of a key."""
+    rows = ledger._database._writer.execute(
+        f"EXPLAIN QUERY PLAN {load_queries()['latest_documents']}",
+        ("artifact", "", "artifact", 10, "artifact"),
+    )
+    plan = [row[3] for row in rows]
+
+    assert [step for step in plan if step.startswith("SCAN document")] == []
+    assert [step for step in plan if "document_by_key" in step] == [
+        "SEARCH document USING COVERING INDEX document_by_key (kind=? AND key>?)",
+        "SEARCH document USING COVERING INDEX document_by_key (kind=? AND key>?)",
+        "SEARCH newest USING COVERING INDEX document_by_key (kind=? AND key=?)",
+    ]
 
 
 def test_a_sweep_and_a_claim_search(ledger: SqliteLedger) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from caudal.ledger.sqlite import SqliteLedger, schema
 from caudal.ledger.sqlite.queries import FOLDER
+from caudal.model.documents import KINDS, Document
 from caudal.model.limits import Holder, Limit
 from caudal.model.runs import FlowRunRow, Lease, LogRow, TaskRunRow
 from caudal.model.states import StateType
@@ -36,6 +37,12 @@ def test_the_checks_on_states_name_the_model_s_states() -> None:
         assert [kind.value for kind in StateType] == re.findall(r"'(\w+)'", check)
 
 
+def test_the_check_on_documents_names_the_model_s_kinds() -> None:
+    """The database takes the kinds of document that the model knows, and no others."""
+    (check,) = re.findall(r"CHECK \(kind IN \((.*?)\)\)", SCHEMA)
+    assert set(re.findall(r"'(\w+)'", check)) == KINDS
+
+
 @pytest.mark.parametrize(
     ("table", "fields"),
     [
@@ -45,6 +52,7 @@ def test_the_checks_on_states_name_the_model_s_states() -> None:
         ("concurrency_limit", Limit.__struct_fields__),
         ("limit_holder", Holder._fields),
         ("log", ("seq", *LogRow._fields)),
+        ("document", Document.__struct_fields__),
     ],
 )
 def test_columns_are_the_fields_of_the_row(table: str, fields: tuple[str, ...]) -> None:

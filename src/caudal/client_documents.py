@@ -1,0 +1,135 @@
+"""What a client reads of artifacts and variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from caudal.artifacts.kinds import artifact_of
+from caudal.clock import timestamp
+from caudal.exceptions import ObjectNotFound
+from caudal.ledger.documents import DocumentFilter
+from caudal.model.documents import DocumentChange, DocumentWrite
+from caudal.variables import variable_of
+
+if TYPE_CHECKING:
+    from caudal.artifacts.kinds import Artifact
+    from caudal.engine.engine import Engine
+    from caudal.ledger.documents import Documents
+    from caudal.model.documents import Document, DocumentKind
+    from caudal.variables import Variable
+
+#: The most rows a single read returns.
+MAX_LIMIT = 10_000
+
+
+class DocumentReads:
+    """The part of a client that reads what is kept beside the runs."""
+
+    _engine: Engine
+
+    def read_artifact(self, artifact_id: UUID) -> Artifact:
+        """Return an artifact.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        return artifact_of(self._document("artifact", artifact_id))
+
+    def read_artifacts(
+        self,
+        *,
+        key: str | None = None,
+        flow_run_id: UUID | None = None,
+        task_run_id: UUID | None = None,
+        limit: int = 100,
+        before: UUID | None = None,
+    ) -> list[Artifact]:
+        """Return artifacts, newest first.
+
+        Args:
+            key: Only those of this key.
+            flow_run_id: Only those that this flow run and its tasks made.
+            task_run_id: Only those that this task run made.
+            limit: The most artifacts to return, up to 10,000.
+            before: Continue a list after this artifact.
+        """
+        where = DocumentFilter(
+            "artifact",
+            key,
+            flow_run_id=flow_run_id.bytes if flow_run_id else None,
+            task_run_id=task_run_id.bytes if task_run_id else None,
+        )
+        found = self._documents().find(
+            where, limit=min(limit, MAX_LIMIT), before=before.bytes if before else None
+        )
+        return [artifact_of(row) for row in found]
+
+    def read_latest_artifacts(
+        self, *, limit: int = 100, after: str = ""
+    ) -> list[Artifact]:
+        """Return the newest artifact of each key, by key.
+
+        Args:
+            limit: The most artifacts to return, up to 10,000.
+            after: Continue a list after this key.
+        """
+        found = self._documents().latest(
+            "artifact", limit=min(limit, MAX_LIMIT), after=after
+        )
+        return [artifact_of(row) for row in found]
+
+    def delete_artifact(self, artifact_id: UUID) -> None:
+        """Delete an artifact.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        self._delete("artifact", artifact_id, str(artifact_id))
+
+    def read_variable_by_name(self, name: str) -> Variable[object] | None:
+        """Return a variable, or None."""
+        where = DocumentFilter("variable", name)
+        found = self._documents().find(where, limit=1)
+        return variable_of(found[0]) if found else None
+
+    def read_variables(
+        self, limit: int = 100, *, after: str = ""
+    ) -> list[Variable[object]]:
+        """Return variables by name.
+
+        Args:
+            limit: The most variables to return, up to 10,000.
+            after: Continue a list after this name.
+        """
+        limit = min(limit, MAX_LIMIT)
+        found = self._documents().latest("variable", limit=limit, after=after)
+        return [variable_of(row) for row in found]
+
+    def delete_variable_by_name(self, name: str) -> None:
+        """Delete a variable.
+
+        Raises:
+            ObjectNotFound: There is none.
+        """
+        found = self._documents().find(DocumentFilter("variable", name), limit=1)
+        if not found:
+            raise ObjectNotFound("variable", name)
+        self._delete("variable", UUID(bytes=found[0].id), name)
+
+    def _documents(self) -> Documents:
+        """Return the ledger's documents, with everything written that this process recorded so far."""
+        self._engine.journal.barrier().wait()
+        return self._engine.ledger.documents
+
+    def _document(self, kind: DocumentKind, document_id: UUID) -> Document:
+        row = self._documents().get(document_id.bytes)
+        if row is None or row.kind != kind:
+            raise ObjectNotFound(kind, str(document_id))
+        return row
+
+    def _delete(self, kind: DocumentKind, document_id: UUID, name: str) -> None:
+        change = DocumentChange(document_id.hex, "delete")
+        write = DocumentWrite(timestamp(), kind, change)
+        if not self._documents().discard(write):
+            raise ObjectNotFound(kind, name)

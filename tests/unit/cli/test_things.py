@@ -1,0 +1,134 @@
+"""``caudal artifact`` and ``caudal variable``: what was kept beside the runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from caudal.artifacts import Artifact, create_markdown_artifact, create_table_artifact
+from caudal.exceptions import ObjectNotFound
+from caudal.variables import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+Succeed = Callable[..., str] if TYPE_CHECKING else Any
+
+
+def test_variables_are_set_listed_read_and_unset(succeed: Succeed) -> None:
+    """Values are read as JSON where they are JSON; lists are by name."""
+    succeed("variable", "set", "limit", "7", "--tag", "ops", "--tag", "dev")
+    succeed("variable", "set", "city", "Köln")
+    succeed("variable", "set", "factor", "NaN")
+
+    assert Variable.get("limit") == 7
+    assert succeed("variable", "get", "city") == "Köln\n"
+    assert succeed("variable", "get", "limit") == "7\n"
+    assert Variable.get("factor") == "NaN"
+    lines = succeed("variable", "ls").splitlines()
+    assert [line.split()[0] for line in lines] == ["NAME", "city", "factor", "limit"]
+    listed = json.loads(succeed("variable", "ls", "--output", "json"))
+    assert [(each["name"], each["value"]) for each in listed] == [
+        ("city", "Köln"),
+        ("factor", "NaN"),
+        ("limit", 7),
+    ]
+    inspected = json.loads(succeed("variable", "inspect", "limit", "-o", "json"))
+    assert inspected == listed[2]
+    assert inspected["tags"] == ["ops", "dev"]
+    assert inspected["created_at"].endswith("+00:00")
+    assert "ops, dev" in succeed("variable", "inspect", "limit")
+    succeed("variable", "unset", "limit")
+    assert Variable.get("limit") is None
+
+
+def test_a_variable_is_replaced_only_with_overwrite(
+    invoke: Callable[..., Result], succeed: Succeed
+) -> None:
+    """The message names the option, not the function's argument."""
+    succeed("variable", "set", "limit", "1")
+
+    refused = invoke("variable", "set", "limit", "2")
+
+    assert refused.exit_code == 2
+    assert "--overwrite" in refused.output
+    succeed("variable", "set", "limit", "[2]", "--overwrite")
+    assert Variable.get("limit") == [2]
+
+
+def test_long_values_are_cut_in_lists_alone(succeed: Succeed) -> None:
+    """A list stays readable; ``get`` prints everything."""
+    Variable.set("text", "x" * 500)
+
+    assert "x" * 57 + "..." in succeed("variable", "ls")
+    assert succeed("variable", "get", "text") == "x" * 500 + "\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("variable", "get", "nothing"),
+        ("variable", "inspect", "nothing"),
+        ("variable", "unset", "nothing"),
+        ("artifact", "inspect", "nothing"),
+        ("artifact", "delete", "nothing"),
+    ],
+)
+def test_what_is_not_there_is_an_error(
+    invoke: Callable[..., Result], command: tuple[str, ...]
+) -> None:
+    """The error says what was looked for."""
+    with pytest.raises(ObjectNotFound, match="nothing"):
+        invoke(*command)
+
+
+def test_lists_are_empty_at_first(invoke: Callable[..., Result]) -> None:
+    """Nothing is an empty list for programs and a sentence for people."""
+    for group in ("variable", "artifact"):
+        assert "There are no" in invoke(group, "ls").stderr
+        assert json.loads(invoke(group, "ls", "-o", "json").stdout) == []
+
+
+def test_artifacts_are_listed_and_inspected(succeed: Succeed) -> None:
+    """A list has the newest version of each key; ``--all`` has every one."""
+    create_markdown_artifact("day 1", key="report")
+    create_markdown_artifact("day 2", key="report", description="the second")
+    create_table_artifact([{"a": 1}])
+
+    (latest,) = json.loads(succeed("artifact", "ls", "--output", "json"))
+    assert (latest["key"], latest["data"]) == ("report", "day 2")
+    every = json.loads(succeed("artifact", "ls", "--all", "-o", "json"))
+    assert [each["key"] for each in every] == [None, "report", "report"]
+    assert "report" in succeed("artifact", "ls")
+    shown = succeed("artifact", "inspect", "report")
+    assert shown.index("day 2") < shown.index("day 1")
+    assert "the second" in shown
+    (newest,) = json.loads(
+        succeed("artifact", "inspect", "report", "--limit", "1", "-o", "json")
+    )
+    assert newest == latest
+
+
+def test_artifacts_are_deleted_by_key_and_by_id(
+    invoke: Callable[..., Result], succeed: Succeed
+) -> None:
+    """A key means all its versions, an id one; neither or both is wrong usage."""
+    create_markdown_artifact("day 1", key="report")
+    second = create_markdown_artifact("day 2", key="report")
+    create_markdown_artifact("other", key="other")
+
+    succeed("artifact", "delete", "--id", second)
+    left = Artifact.get("report")
+    assert left is not None
+    assert left.data == "day 1"
+    succeed("artifact", "delete", "report")
+    assert Artifact.get("report") is None
+    assert Artifact.get("other") is not None
+    assert invoke("artifact", "delete").exit_code == 2
+    assert invoke("artifact", "delete", "other", "--id", str(second)).exit_code == 2
