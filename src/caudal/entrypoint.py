@@ -16,6 +16,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caudal.engine.context import loading
 from caudal.engine.tracebacks import is_internal, user_traceback
 from caudal.exceptions import (
     ConfigurationError,
@@ -54,7 +55,7 @@ def split_entrypoint(entrypoint: str) -> tuple[Path, str | None]:
 
 
 def load_module(path: Path) -> ModuleType:
-    """Run a file's code and return its module.
+    """Run a file's code and return its module; flows that the code calls are not run, and return None.
 
     Raises:
         ScriptError: There is no such file, it cannot be read, or its code raises an exception.
@@ -71,6 +72,7 @@ def load_module(path: Path) -> ModuleType:
     module = module_from_spec(spec)
     replaced = sys.modules.get(name)
     sys.modules[name] = module
+    token = loading.set(str(path))
     try:
         spec.loader.exec_module(module)  # pyright: ignore[reportOptionalMemberAccess]
     except BaseException as error:
@@ -82,6 +84,8 @@ def load_module(path: Path) -> ModuleType:
         ):
             raise ScriptError(str(path), _why_not_loaded(error)) from error
         raise
+    finally:
+        loading.reset(token)
     if name != path.stem:
         import cloudpickle  # noqa: PLC0415 - only needed for files with such a name
 

@@ -45,6 +45,7 @@ _DEFAULTS: dict[str, Any] = {
     "timeout_seconds": None,
     "validate_parameters": True,
     "persist_result": None,
+    "durable": False,
     "result_storage": None,
     "result_serializer": None,
     "cache_result_in_memory": True,
@@ -85,6 +86,7 @@ class Flow(Decorated[P, R_co, FlowSpec]):
             if given["timeout_seconds"] is None
             else float(given["timeout_seconds"]),
             persist=_persists(given),
+            durable=bool(given["durable"]),
             serializer=given["result_serializer"],
             storage=given["result_storage"],
             log_prints=given["log_prints"],
@@ -213,6 +215,7 @@ def flow(
     validate_parameters: bool = True,
     persist_result: bool | None = None,
     result_storage: ResultStorage | None = None,
+    durable: bool = False,
     result_serializer: Any = None,
     cache_result_in_memory: bool = True,
     log_prints: bool | None = None,
@@ -236,6 +239,8 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``task_runner``: where submitted tasks execute; threads by default.
             - ``validate_parameters``: check parameters against the type hints with pydantic; true by default.
             - ``persist_result``: store the results of the flow and its tasks, so that a resumed run does not do their work again.
+            - ``durable``: go on with a run whose process died instead of leaving it to you: when the flow is called with the same
+              parameters again, or by another process. Results are stored unless ``persist_result=False``.
             - ``result_serializer``, ``result_storage``: how and where results are stored; the tasks' too, where they do not say.
             - ``cache_result_in_memory``: accepted for compatibility.
             - ``log_prints``: turn prints into log lines, in the flow and its tasks.

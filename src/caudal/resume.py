@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.client import get_client
-from caudal.engine.calls import resume_flow_run as make_resumed
 from caudal.engine.composition import current_engine
-from caudal.engine.recovery import recorded_parameters
+from caudal.engine.flow_calls import resume_flow_run as make_resumed
+from caudal.engine.parameters import recorded_parameters
 from caudal.exceptions import FlowRunNotResumableError
 from caudal.running import run_scope
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def resume_flow_run(
-    flow: Flow[..., Any], given: UUID | str, parameters: dict[str, Any] | None = None
+    flow: Flow[..., Any],
+    given: UUID | str,
+    parameters: dict[str, Any] | None = None,
+    *,
+    force: bool = False,
 ) -> Any:
     """Run a flow again as a new attempt at an earlier run, and return its last state.
 
@@ -29,10 +33,11 @@ def resume_flow_run(
         flow: The flow, as it is in today's code.
         given: The flow run: its id, the start of its id, or its name.
         parameters: Parameters to use instead of the recorded ones.
+        force: Go on with a durable run that was given up, because its process was lost too often.
 
     Raises:
         ObjectNotFound: There is no such run.
-        FlowRunNotResumableError: It completed, a live process works on it, or it is a run of another flow.
+        FlowRunNotResumableError: It completed, a live process works on it, it was given up, or it is a run of another flow.
         ParameterBindError: The flow cannot be called with the parameters.
     """
     engine = current_engine()
@@ -46,5 +51,7 @@ def resume_flow_run(
     bound = flow.spec.bind(
         (), used
     )  # before the claim: what does not fit leaves the run alone
-    scope = make_resumed(flow.spec, engine.claim(row.id), bound, engine)
+    again = force and row.state_type != "COMPLETED"
+    claimed = engine.claim(row.id, again=again)
+    scope = make_resumed(flow.spec, claimed, bound, engine)
     return run_scope(flow.spec, scope, return_state=True)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.calls import (
-    acall_flow,
     acall_task,
-    astream_flow,
     astream_task,
-    call_flow,
     call_task,
-    make_flow_run,
-    stream_flow,
     stream_task,
     submit_task,
+)
+from caudal.engine.context import loading
+from caudal.engine.flow_calls import (
+    acall_flow,
+    astream_flow,
+    call_flow,
+    make_flow_run,
+    stream_flow,
 )
 from caudal.engine.inputs import find, resolve
 from caudal.exceptions import UpstreamTaskError
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.model.signatures import Binder
     from caudal.model.specs import FlowSpec
+
+_logger = logging.getLogger("caudal.running")
 
 
 class Callee(Protocol):
@@ -130,6 +136,9 @@ def run_flow(
     wait_for: Any,
 ) -> Any:
     """Do what ``Flow.__call__`` promises."""
+    file = loading.get()
+    if file is not None:
+        return _skip(flow.spec, file)
     given = flow.binder.bind(args, kwargs)
     if flow.spec.is_generator and not return_state:
         stream = _astream_flow if flow.spec.is_async else _stream_flow
@@ -170,6 +179,20 @@ def _ready(given: Keywords, wait_for: Any) -> Keywords:
             future.wait()
     resolve(wait_for)
     return resolve(given)
+
+
+def _skip(spec: FlowSpec, file: str) -> Any:
+    """Leave a flow alone that a file calls while it is loaded."""
+    _logger.warning(
+        "flow %r is not run while %s is loaded. Put the call under `if __name__ == '__main__':`.",
+        spec.name,
+        file,
+    )
+    return _nothing() if spec.is_async else None
+
+
+async def _nothing() -> None:
+    pass
 
 
 def run_scope(spec: FlowSpec, scope: FlowScope, *, return_state: bool) -> Any:

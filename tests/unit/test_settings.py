@@ -86,7 +86,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
     names = [name.lower() for name in _RANKED]
     block = settings.copy_with_update({names[5]: 5}, source="block")
 
-    assert [getattr(block, name) for name in names] == [15, 1, 2, 3, 4, 5]
+    assert [getattr(block, name) for name in names] == [10, 1, 2, 3, 4, 5]
     assert [block.source(name) for name in names] == [
         "default",
         f"profile 'default': {tmp_path / 'profiles.toml'}",
@@ -544,8 +544,8 @@ def test_a_constant_stands_for_its_value(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv(CAUDAL_LEASE_SECONDS.name, "7")
 
     assert CAUDAL_LEASE_SECONDS.value() == 7.0
-    assert CAUDAL_LEASE_SECONDS.value_from(from_env()) == 15.0
-    assert CAUDAL_LEASE_SECONDS.default() == 15.0
+    assert CAUDAL_LEASE_SECONDS.value_from(from_env()) == 10.0
+    assert CAUDAL_LEASE_SECONDS.default() == 10.0
     assert CAUDAL_LEASE_SECONDS.key == "lease_seconds"
     assert (str(CAUDAL_LEASE_SECONDS), bool(CAUDAL_LEASE_SECONDS)) == ("7.0", True)
     assert repr(CAUDAL_LEASE_SECONDS) == "<CAUDAL_LEASE_SECONDS>"

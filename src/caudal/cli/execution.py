@@ -17,9 +17,9 @@ from caudal.cli.report import print_next, print_report, print_result
 from caudal.cli.status import FAILED, SIGNAL_BASE
 from caudal.cli.stopping import Signals
 from caudal.client import get_client
-from caudal.engine.calls import make_flow_run
 from caudal.engine.composition import current_engine
-from caudal.engine.recovery import recorded_parameters
+from caudal.engine.flow_calls import make_flow_run
+from caudal.engine.parameters import recorded_parameters
 from caudal.entrypoint import load_flow
 from caudal.exceptions import FlowRunNotResumableError, ScriptError
 from caudal.resume import resume_flow_run
@@ -62,13 +62,20 @@ def new_job(flow: Flow[..., Any], texts: Mapping[str, str]) -> Job:
     )
 
 
-def resumed_job(flow: Flow[..., Any], row: FlowRunRow, texts: Mapping[str, str]) -> Job:
+def resumed_job(
+    flow: Flow[..., Any],
+    row: FlowRunRow,
+    texts: Mapping[str, str],
+    *,
+    force: bool = False,
+) -> Job:
     """Return a job that takes a flow run up again.
 
     Args:
         flow: The flow, as it is in today's code.
         row: The flow run.
         texts: Parameters to use instead of the recorded ones, as they were written.
+        force: Whether to go on with a durable run that was given up.
 
     Raises:
         ParameterError: The flow does not accept the parameters; nothing was recorded.
@@ -84,7 +91,7 @@ def resumed_job(flow: Flow[..., Any], row: FlowRunRow, texts: Mapping[str, str])
     return Job(
         row.id,
         flow.spec.is_async,
-        lambda: resume_flow_run(flow, UUID(bytes=row.id), parameters),
+        lambda: resume_flow_run(flow, UUID(bytes=row.id), parameters, force=force),
     )
 
 

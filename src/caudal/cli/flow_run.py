@@ -205,9 +205,14 @@ def logs(run: str, level: str, output: str, *, follow: bool) -> None:
 
 @flow_run.command()
 @click.argument("run", metavar="RUN")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Go on with a durable run that was given up after its process was lost too often.",
+)
 @output_option
 @click.pass_context
-def resume(ctx: click.Context, run: str, output: str) -> None:
+def resume(ctx: click.Context, run: str, output: str, *, force: bool) -> None:
     """Go on with a flow run that failed, crashed or was interrupted.
 
     The flow is loaded from the file on record and called with the parameters on record. Task runs that completed and whose results were
@@ -223,7 +228,24 @@ def resume(ctx: click.Context, run: str, output: str) -> None:
 
     row = get_client().find_flow_run(run)
     with results_apart(output) as results:
-        ctx.exit(carry_out(resumed_job(load_recorded(row), row, {}), results))
+        job = resumed_job(load_recorded(row), row, {}, force=force)
+        ctx.exit(carry_out(job, results))
+
+
+@flow_run.command()
+@click.option(
+    "--watch", is_flag=True, help="Keep looking for such runs until interrupted."
+)
+@click.pass_context
+def recover(ctx: click.Context, *, watch: bool) -> None:
+    """Go on with durable flow runs whose process died, each in a process of its own.
+
+    Runs of every flow are taken up whose file is on this machine, with this command's environment. Those that were given up after
+    `recovery_limit` losses are left: see `caudal flow-run resume --force`. Exit status: 0 all completed, 1 one did not.
+    """
+    from caudal.cli.recovery import recover_runs
+
+    ctx.exit(recover_runs(watch=watch))
 
 
 @flow_run.command()

@@ -1,40 +1,30 @@
-"""What happens when a decorated function is called, submitted or mapped: the run is made, then its program carried out."""
+"""What happens when a task is called, submitted or mapped: the run is made, then its program carried out."""
 
 from __future__ import annotations
 
-import os
 from contextlib import aclosing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
-from caudal.clock import timestamp
 from caudal.engine.commands import run_async, run_sync
 from caudal.engine.composition import current_engine
 from caudal.engine.context import added_tags, current
 from caudal.engine.dispatcher import WINDOW
-from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.inputs import ATOMS, Pending, find
 from caudal.engine.live_task import LiveTask
-from caudal.engine.logs import capture_prints, flow_logger, install
-from caudal.engine.names import random_name, run_name
-from caudal.engine.recovery import had_parameters, load_recorded, record_parameters
+from caudal.engine.logs import capture_prints, install
 from caudal.engine.streams import stream_async, stream_sync
 from caudal.engine.task_run import task_program
-from caudal.exceptions import CancelledRun, CaudalError, FlowRunNotResumableError
-from caudal.model.ids import new_id
-from caudal.model.jsonable import jsonable
-from caudal.model.runs import Fence
-from caudal.settings import get_current_settings
+from caudal.exceptions import (
+    CancelledRun,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from contextvars import Context
 
-    from caudal.engine.parts import Parts, Run
-    from caudal.model.runs import FlowRunRow
-    from caudal.model.specs import FlowSpec, TaskSpec
-    from caudal.model.states import State
+    from caudal.model.specs import TaskSpec
 
 
 def call_task(
@@ -166,216 +156,9 @@ def _connect(
 def outside() -> FlowScope:
     """Return the scope of tasks that are called outside flows."""
     engine = current_engine()
-    _install_logs(engine)
+    install(engine.settings.logging_level, engine.settings.logging_format)
     capture_prints()
     return engine.outside
-
-
-def _install_logs(parts: Parts) -> None:
-    install(parts.settings.logging_level, parts.settings.logging_format)
-
-
-def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
-    """Return a new flow run, its creation in the journal.
-
-    A call by a flow that is run again goes on with the run that the call made before, if there is one.
-
-    Args:
-        spec: The flow.
-        parameters: The call's arguments by name, not validated yet.
-    """
-    parent = current.get()
-    if parent is None:
-        return _new_flow_run(spec, parameters, current_engine(), None, None)
-    outer = cast("FlowScope", parent.scope)
-    path = _child_path(parent, spec)
-    recorded = None if outer.recorded is None else outer.recorded.flow(path)
-    return (
-        recorded and go_on_with_child(spec, recorded, parameters, parent)
-    ) or _new_flow_run(spec, parameters, outer.parts, parent, path)
-
-
-def _new_flow_run(
-    spec: FlowSpec,
-    parameters: dict[str, Any],
-    parts: Parts,
-    parent: Run | None,
-    path: str | None,
-) -> FlowScope:
-    now = timestamp()
-    scope = FlowScope(
-        parts,
-        spec,
-        new_id(now, os.urandom(8)),
-        random_name(parts.random),
-        parameters=parameters,
-        fence=Fence(parts.owner, 1),
-        parent=parent,
-        runner=runner_of(spec, parts),
-    )
-    scope.tags = added_tags.get() | spec.tags
-    _open(scope)
-    if spec.run_name is not None:
-        scope.name = run_name(spec, parameters)
-    details: dict[str, Any] = {
-        "entrypoint": spec.entrypoint,
-        "version": spec.version,
-        "path": path,
-    }
-    details |= record_parameters(scope)
-    shown = {name: jsonable(value) for name, value in parameters.items()}
-    scope.create(
-        {name: value for name, value in details.items() if value is not None}, shown
-    )
-    return scope
-
-
-def resume_flow_run(
-    spec: FlowSpec,
-    row: FlowRunRow,
-    parameters: dict[str, Any],
-    parts: Parts,
-    parent: Run | None = None,
-) -> FlowScope:
-    """Return the scope of a flow run that this process has claimed, with what it did before.
-
-    Args:
-        spec: The flow, as it is in today's code.
-        row: The claimed run.
-        parameters: What it is called with now.
-        parts: What it works with.
-        parent: The run whose code made the call, None at the top.
-    """
-    scope = _scope_of(spec, row, parameters, parts, parent)
-    _open(scope)
-    load_recorded(scope)
-    if not had_parameters(parts, row, parameters):
-        shown = {name: jsonable(value) for name, value in parameters.items()}
-        kept = {"parameters": None, "parameters_key": None} | record_parameters(scope)
-        scope.know(kept, shown)
-    return scope
-
-
-def _scope_of(
-    spec: FlowSpec,
-    row: FlowRunRow,
-    parameters: dict[str, Any],
-    parts: Parts,
-    parent: Run | None,
-) -> FlowScope:
-    """Return a flow run as its row says it is."""
-    scope = FlowScope(
-        parts,
-        spec,
-        row.id,
-        row.name,
-        parameters=parameters,
-        fence=Fence(parts.owner, row.attempt),
-        parent=parent,
-        runner=runner_of(spec, parts),
-    )
-    scope.tags = frozenset(row.tags)
-    scope.type, scope.state_name, scope.at = (
-        row.state_type,
-        row.state_name,
-        row.state_at,
-    )
-    scope.message, scope.run_count = row.details.get("message"), row.run_count
-    scope.resumed = True
-    return scope
-
-
-def go_on_with_child(
-    spec: FlowSpec, row: FlowRunRow, parameters: dict[str, Any], parent: Run
-) -> FlowScope | None:
-    """Return the flow run that a call made in an earlier attempt: ended where its result was kept, else taken up again.
-
-    None means that it is in other hands, and that the call makes a new run.
-    """
-    parts = cast("FlowScope", parent.scope).parts
-    if row.state_type == "COMPLETED" and (spec.version == row.details.get("version")):
-        key: str | None = row.details.get("result_key")
-        if key is not None and had_parameters(parts, row, parameters):
-            try:
-                value = parts.results.load(key)
-            except CaudalError as error:
-                flow_logger(parent.scope).warning(
-                    "a kept result cannot be used, flow run %r is run again: %s",
-                    row.name,
-                    error,
-                )
-            else:
-                scope = _scope_of(spec, row, parameters, parts, parent)
-                scope.data = value
-                return scope
-    try:
-        claimed = parts.claim(row.id, again=True)
-    except FlowRunNotResumableError:
-        return None
-    return resume_flow_run(spec, claimed, parameters, parts, parent)
-
-
-def _open(scope: FlowScope) -> None:
-    """Settle what a flow run's tasks inherit and make the engine know it."""
-    parts, spec = scope.parts, scope.spec
-    assert spec is not None, "only flows are opened"
-    assert scope.id is not None, "only flows are opened"
-    settings = get_current_settings()
-    scope.persist = _first(
-        spec.persist,
-        scope.parent.scope.persist if scope.parent else None,
-        settings.results_persist_by_default,
-    )
-    scope.storage = spec.storage
-    if scope.storage is None and scope.parent is not None:
-        scope.storage = cast("FlowScope", scope.parent.scope).storage
-    scope.log_prints = _first(
-        spec.log_prints,
-        scope.parent.scope.log_prints if scope.parent else None,
-        settings.logging_log_prints,
-    )
-    _install_logs(parts)
-    capture_prints()
-    parts.register(scope.id, scope)
-
-
-def _first(*choices: bool | None) -> bool:
-    return bool(next((choice for choice in choices if choice is not None), False))
-
-
-def _child_path(parent: Run, spec: FlowSpec) -> str:
-    own = f"{spec.name}-{parent.next_index(spec.name)}"
-    return f"{parent.path}/{own}" if parent.path else own
-
-
-def runner_of(spec: FlowSpec, parts: Parts) -> Any:
-    """Return the runner for a flow's submitted tasks."""
-    return parts.local if spec.runner is None else spec.runner.runner
-
-
-def call_flow(scope: FlowScope) -> State[Any]:
-    """Run a flow in this thread and return its last state."""
-    return run_sync(flow_program(scope))
-
-
-async def acall_flow(scope: FlowScope) -> State[Any]:
-    """Run a flow on the running event loop and return its last state."""
-    return await run_async(flow_program(scope))
-
-
-def stream_flow(scope: FlowScope) -> Generator[Any]:
-    """Run a generator function's flow in this thread, yielding what it yields; return its result."""
-    state = yield from stream_sync(flow_program(scope))
-    return state.get()
-
-
-async def astream_flow(scope: FlowScope) -> AsyncGenerator[Any]:
-    """Run an async generator function's flow on the running event loop, yielding what it yields."""
-    ended: list[State[Any]] = []
-    async with aclosing(stream_async(flow_program(scope), ended)) as items:
-        async for item in items:
-            yield item
-    ended[0].get()
 
 
 def observe_task(spec: TaskSpec) -> LiveTask:

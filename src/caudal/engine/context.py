@@ -17,6 +17,9 @@ current: ContextVar[Run | None] = ContextVar("caudal_run", default=None)
 #: Tags added by ``with tags(...)``.
 added_tags: ContextVar[frozenset[str]] = ContextVar("caudal_tags", default=frozenset())
 
+#: The file that is being loaded here, so that its flows can be found; they are not run meanwhile.
+loading: ContextVar[str | None] = ContextVar("caudal_loading", default=None)
+
 
 def current_flow() -> Scope | None:
     """Return the flow run in charge here, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from contextlib import suppress
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from caudal.engine.loop import LoopThread
+    from caudal.engine.recoverer import Recoverer
     from caudal.ledger.port import Ledger
     from caudal.model.runs import FlowRunRow
     from caudal.runners.port import Runner
@@ -36,6 +38,13 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 1.0
 #: Why a flow run ends that was cancelled from elsewhere.
 CANCELLED = "the flow run was cancelled"
+
+_logger = logging.getLogger("caudal.engine")
+
+
+def file_of(row: FlowRunRow) -> str:
+    """Return the file that a flow run's flow is in, or an empty text."""
+    return str(row.details.get("entrypoint") or "").rpartition(":")[0]
 
 
 class Engine:
@@ -74,12 +83,14 @@ class Engine:
         self.owner = os.urandom(16)
         self.random = Random(os.urandom(8))  # noqa: S311 - jitter and names, no secrets
         self._leased = False
+        self._recoverer: Recoverer | None = None
+        self._watched: set[str] = set()
         #: When this process has to make sure that its flow runs are still its own, in seconds since the epoch.
         self.trusted_until = inf
         self.journal = Journal(
             ledger,
             duties=[
-                (settings.lease_seconds / 3, self.renew),
+                (settings.lease_seconds / 3, self._keep_house),
                 (WATCH_SECONDS, self.watch),
             ],
             on_refused=self._refused,
@@ -144,10 +155,31 @@ class Engine:
 
     def sweep(self) -> Sequence[FlowRunRow]:
         """Mark the runs of dead processes as crashed; see ``Ledger.sweep``."""
-        return self.ledger.sweep(timestamp(), is_alive)
+        limit = self.settings.recovery_limit
+        return self.ledger.sweep(timestamp(), is_alive, recovery_limit=limit)
+
+    def recover_file(self, file: str) -> None:
+        """Go on with lost durable flow runs whose flow is in a file, as long as this process works, where the settings allow it."""
+        settings = self.settings
+        if (
+            not settings.recovery_in_background
+            or str(settings.ledger_path) == ":memory:"
+        ):
+            return
+        self._watched.add(file)
+        if self._recoverer is None:
+            from caudal.engine.recoverer import Recoverer  # noqa: PLC0415 - only for durable flows
+
+            self._recoverer = Recoverer(settings, lambda row: file_of(row) in self._watched)  # fmt: skip
 
     def close(self) -> None:
-        """Write what is left, give up the lease and release everything; a second call does nothing."""
+        """Write what is left, give up the lease and release everything; a second call does nothing.
+
+        Processes that were started here to go on with lost flow runs are waited for.
+        """
+        recoverer, self._recoverer = self._recoverer, None
+        if recoverer is not None:
+            recoverer.wait()
         self.outside.dispatcher.wait()
         self.timers.close()
         self.pool.close()
@@ -160,6 +192,23 @@ class Engine:
             with suppress(LedgerError):  # where it cannot be given up it expires
                 self.ledger.release(self.owner)
         self.ledger.close()
+
+    def _keep_house(self) -> None:
+        """Extend the lease, close what dead processes left, and go on with what is to be gone on with here.
+
+        Raises:
+            LedgerError: The lease could not be extended.
+        """
+        self.renew()
+        if not self._leased:
+            return
+        try:
+            swept = [row.id for row in self.sweep()]
+            if self._recoverer is not None:
+                lost = [row for row in self.ledger.unfinished() if row.state_type == "CRASHED"]  # fmt: skip
+                self._recoverer.look(lost, swept, timestamp())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the journal's thread has to go on
+            _logger.warning("lost flow runs are not looked for now: %s", error)
 
     def _hold_lease(self) -> None:
         if not self._leased:

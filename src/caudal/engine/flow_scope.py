@@ -7,6 +7,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from msgspec import UNSET
+
 from caudal.clock import timestamp
 from caudal.engine.dispatcher import Dispatcher
 from caudal.engine.origins import Origins
@@ -107,6 +109,8 @@ class FlowScope:
         self.stop = Stop(self)
         #: Task runs whose results came from an earlier attempt.
         self.restored = 0
+        #: What calls of a durable flow with the same parameters have in common; None for other flows.
+        self.durable_key: str | None = None
         self.persist = False
         #: Where results are kept that name no place themselves; None is where all are.
         self.storage: Any = None
@@ -161,6 +165,7 @@ class FlowScope:
                 tags=sorted(self.tags),
                 owner=self.fence.owner.hex(),
                 attempt=self.fence.attempt,
+                durable_key=self.durable_key or UNSET,
                 details=details,
             )
         )
@@ -180,11 +185,13 @@ class FlowScope:
         change = FlowRunChange(moves=[Move(kind, name, now, message)], details=details)
         if is_terminal(kind):
             change.owner = None
+            if kind == "CRASHED" and self.durable_key is not None:
+                change.durable_key = None  # this process ended it, it was not lost
         self._put(change)
 
-    def know(self, details: dict[str, Any], parameters: dict[str, Any]) -> None:
-        """Record facts about the run, and what it is called with now."""
-        self._put(FlowRunChange(parameters=parameters, details=details))
+    def know(self, **facts: Any) -> None:
+        """Record facts about the run: fields of a ``FlowRunChange``."""
+        self._put(FlowRunChange(**facts))
 
     def _put(self, change: FlowRunChange) -> None:
         if self.id is None:

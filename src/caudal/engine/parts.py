@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from random import Random
     from uuid import UUID
 
@@ -147,6 +147,14 @@ class Parts(Protocol):
 
     def claim(self, flow_run_id: bytes, *, again: bool = False) -> FlowRunRow:
         """Take a flow run over for this process; see ``Ledger.claim``."""
+        ...
+
+    def sweep(self) -> Sequence[FlowRunRow]:
+        """Mark the runs of dead processes as crashed; see ``Ledger.sweep``."""
+        ...
+
+    def recover_file(self, file: str) -> None:
+        """Go on with lost durable flow runs whose flow is in a file, as long as this process works."""
         ...
 
     def forget(self, flow_run_id: bytes) -> None:

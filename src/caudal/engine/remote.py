@@ -66,7 +66,7 @@ def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
     spec = None
     if about["flow_name"] is not None:
         spec = FlowSpec(
-            _elsewhere, None, name=about["flow_name"], version=about["flow_version"], serializer=None
+            _elsewhere, None, name=about["flow_name"], version=about["flow_version"], serializer=None, durable=False
         )  # fmt: skip
     scope = FlowScope(
         engine,

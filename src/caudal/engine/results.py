@@ -165,16 +165,16 @@ class Results:
             stored = _whole(stored.key, place)
         return decode(stored, self._store)
 
-    def load(self, key: str) -> Any:
+    def load(self, key: str, place: Place = USUAL) -> Any:
         """Return the value stored under a key.
 
         Raises:
             MissingResult: There is none, or it has expired.
         """
-        stored = self.find(key)
+        stored = self.find(key, place)
         if stored is None:
             raise MissingResult(f"key {key!r}")
-        return self.read(stored)
+        return self.read(stored, place)
 
     def written(self, stored: StoredResult) -> None:
         """Learn that the ledger takes the record over."""

@@ -44,6 +44,7 @@ keeps its fields and its text when it travels to another process by pickle.
 from __future__ import annotations
 
 from caudal.exceptions.calls import (
+    DurableParametersError,
     MappingError,
     MappingLengthMismatch,
     MappingMissingIterable,
@@ -123,6 +124,7 @@ __all__ = [
     "CrashedRun",
     "DeadlineReached",
     "DeserializationError",
+    "DurableParametersError",
     "FailedRun",
     "FlowRunNotCancellableError",
     "FlowRunNotResumableError",

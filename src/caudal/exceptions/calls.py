@@ -30,6 +30,28 @@ class ParameterBindError(ParameterError):
         return f"{self.name!r} was called with wrong arguments: {self.reason}. It takes {self.signature}."
 
 
+class DurableParametersError(ParameterError):
+    """A durable flow was called with parameters that another process could not have again.
+
+    Args:
+        flow: The flow.
+        reason: Which of them, and why not.
+    """
+
+    flow: str
+    reason: str
+
+    def __init__(self, flow: str, reason: str) -> None:
+        super().__init__(flow, reason)
+        self.flow, self.reason = flow, reason
+
+    def __str__(self) -> str:
+        return (
+            f"flow {self.flow!r} is durable, and what it was called with cannot be kept for a process that goes on with the run: "
+            f"{self.reason}. Give it something that can be pickled, such as a path or a key, or leave durable=True out."
+        )
+
+
 class ParameterTypeError(ParameterError):
     """A parameter's value does not fit its type hint.
 

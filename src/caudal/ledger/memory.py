@@ -19,6 +19,7 @@ from caudal.ledger.takeover import (
     SWEPT,
     check_claimable,
     is_gone,
+    is_unfinished,
     plan_claim,
     plan_sweep,
 )
@@ -110,11 +111,16 @@ class MemoryLedger:
                 raise ObjectNotFound("flow run", format_id(flow_run_id))
             lease = self._leases.get(row.owner or b"")
             check_claimable(row, lease, now, is_alive, again=again)
-            self.commit(plan_claim(row, self._open_tasks(flow_run_id), owner, now))
+            tasks = self._open_tasks(flow_run_id)
+            self.commit(plan_claim(row, tasks, owner, now, again=again))
             return structs.replace(self._flow_runs[flow_run_id])
 
     def sweep(
-        self, now: float, is_alive: Callable[[Lease], bool]
+        self,
+        now: float,
+        is_alive: Callable[[Lease], bool],
+        *,
+        recovery_limit: int = 3,
     ) -> Sequence[FlowRunRow]:
         """Close the flow runs whose owner is gone."""
         with self._open():
@@ -123,13 +129,23 @@ class MemoryLedger:
             for row in filter(_is_owned, rows):
                 lease = self._leases.get(row.owner or b"")
                 if row.state_type in SWEPT and is_gone(lease, now, is_alive):
-                    self.commit(plan_sweep(row, self._open_tasks(row.id), now))
+                    tasks = self._open_tasks(row.id)
+                    self.commit(plan_sweep(row, tasks, now, recovery_limit))
                     swept.append(row.id)
             named = {row.owner for row in self._flow_runs.values() if _is_owned(row)}
             for lease in list(self._leases.values()):
                 if lease.expires_at <= now and lease.owner not in named:
                     del self._leases[lease.owner]
             return [structs.replace(self._flow_runs[run_id]) for run_id in swept]
+
+    def unfinished(
+        self, durable_key: str | None = None, *, limit: int = 1000
+    ) -> Sequence[FlowRunRow]:
+        """Return durable flow runs that have not come to an end of their own, oldest first."""
+        with self._open():
+            rows = sorted(self._flow_runs.values(), key=_id)
+            found = [row for row in rows if is_unfinished(row, durable_key)]
+            return [structs.replace(row) for row in found[:limit]]
 
     def flow_run(self, flow_run_id: bytes) -> FlowRunRow | None:
         """Return a flow run, or None."""

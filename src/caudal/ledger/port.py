@@ -233,7 +233,9 @@ class Ledger(Protocol):
         lease is missing or expired, or for which ``is_alive`` is false. The attempt goes up by one, so that a writer
         with the old fence is refused from here on, and task runs that were left open are moved to CRASHED. All
         of it is recorded as events. Of several callers at once, one succeeds; the new owner must hold a lease
-        before it claims, or the next caller takes it for gone. ``again`` makes COMPLETED runs eligible, too.
+        before it claims, or the next caller takes it for gone. A run that was given up (see `sweep`) is not
+        eligible. ``again`` is the word of somebody who looked: COMPLETED runs and those that were given up are eligible, too, and
+        losses are counted from zero.
 
         Raises:
             ObjectNotFound: There is no such run.
@@ -242,7 +244,11 @@ class Ledger(Protocol):
         ...
 
     def sweep(
-        self, now: float, is_alive: Callable[[Lease], bool]
+        self,
+        now: float,
+        is_alive: Callable[[Lease], bool],
+        *,
+        recovery_limit: int = 3,
     ) -> Sequence[FlowRunRow]:
         """Close every flow run whose owner is gone, with its open task runs, and return the rows it changed.
 
@@ -251,6 +257,20 @@ class Ledger(Protocol):
         from here on. PAUSED ones need no process and stay. Gone means: no lease, an expired lease, or a lease for which
         ``is_alive`` is false. Each move is conditional on owner and attempt. Runs without an owner are left alone.
         Expired leases that no open run names are deleted. A second call finds nothing.
+
+        A run's details count how often this happened to it as ``losses``. A durable run with more than ``recovery_limit`` of them is
+        given up: its durable key is taken away, ``given_up`` in its details is true, and its message says so.
+        """
+        ...
+
+    def unfinished(
+        self, durable_key: str | None = None, *, limit: int = 1000
+    ) -> Sequence[FlowRunRow]:
+        """Return durable flow runs that have not come to an end of their own, open or CRASHED, oldest first.
+
+        Args:
+            durable_key: Only runs with this key; None is all that have one, in no particular order.
+            limit: The most runs to return.
         """
         ...
 

@@ -43,19 +43,49 @@ def is_gone(lease: Lease | None, now: float, is_alive: Callable[[Lease], bool]) 
     return lease is None or lease.expires_at <= now or not is_alive(lease)
 
 
-def plan_sweep(row: FlowRunRow, open_tasks: Iterable[TaskRunRow], now: float) -> Batch:
-    """Return the batch that closes a flow run whose owner is gone."""
+def is_unfinished(row: FlowRunRow, durable_key: str | None) -> bool:
+    """Say whether a flow run is a durable one, of a key or of any, that has not come to an end of its own."""
+    return (
+        row.durable_key is not None
+        and durable_key in {None, row.durable_key}
+        and row.state_type not in {"COMPLETED", "FAILED", "CANCELLED"}
+    )
+
+
+def plan_sweep(
+    row: FlowRunRow, open_tasks: Iterable[TaskRunRow], now: float, limit: int
+) -> Batch:
+    """Return the batch that closes a flow run whose owner is gone; a durable one that was lost too often is given up."""
     move = _closing_move(row, now)
+    losses = _losses(row) + 1
     batch = Batch()
     batch.writes += close_tasks(open_tasks, move)
-    batch.writes.append(FlowWrite(row.id, FlowRunChange([move], owner=None)))
+    change = FlowRunChange([move], owner=None, details={"losses": losses})
+    if row.durable_key is not None and losses > limit and move.type == "CRASHED":
+        message = (
+            f"Its process was lost {losses} times, and recovery_limit is {limit}: it is not taken up again by itself. Find out "
+            f"why, then `caudal flow-run resume {row.name} --force`."
+        )
+        change.moves = [move._replace(message=message)]
+        change.durable_key = None
+        change.details = {"losses": losses, "given_up": True}
+    batch.writes.append(FlowWrite(row.id, change))
     return batch
 
 
+def _losses(row: FlowRunRow) -> int:
+    return row.details.get("losses", 0)
+
+
 def plan_claim(
-    row: FlowRunRow, open_tasks: Iterable[TaskRunRow], owner: bytes, now: float
+    row: FlowRunRow,
+    open_tasks: Iterable[TaskRunRow],
+    owner: bytes,
+    now: float,
+    *,
+    again: bool,
 ) -> Batch:
-    """Return the batch that takes a flow run over."""
+    """Return the batch that takes a flow run over; one that is run again by somebody's will has its losses forgotten."""
     attempt = row.attempt + 1
     moves = [Move("RUNNING", "Running", now, f"Taken up again, attempt {attempt}.")]
     if row.state_type == "CANCELLING" or (row.owner and row.state_type in SWEPT):
@@ -63,6 +93,10 @@ def plan_claim(
     batch = Batch()
     batch.writes += close_tasks(open_tasks, Move("CRASHED", "Crashed", now, _GONE))
     change = FlowRunChange(moves, owner=owner.hex(), attempt=attempt)
+    if again and _losses(row):
+        change.details = {"losses": 0, "given_up": False}
+    elif len(moves) > 1:
+        change.details = {"losses": _losses(row) + 1}
     batch.writes.append(FlowWrite(row.id, change, reopen=True))
     return batch
 
@@ -82,13 +116,19 @@ def check_claimable(
         lease: Its owner's lease.
         now: Seconds since the epoch, UTC.
         is_alive: Whether the process of a lease that has not expired lives.
-        again: Whether it may be run again after it completed.
+        again: Whether somebody wants it run again although it completed, or was given up.
 
     Raises:
         FlowRunNotResumableError: It completed, or a live process works on it.
     """
     if row.state_type == "COMPLETED" and not again:
         reason = "it completed, so there is nothing left to do. Start a new run."
+        raise FlowRunNotResumableError(row.name, reason)
+    if row.details.get("given_up") and not again:
+        reason = (
+            f"its process was lost {_losses(row)} times, which looks as if it was the run's own doing. Find out why, then "
+            f"`caudal flow-run resume {row.name} --force`."
+        )
         raise FlowRunNotResumableError(row.name, reason)
     if is_terminal(row.state_type) or row.owner is None or lease is None:
         return

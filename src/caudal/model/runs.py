@@ -49,6 +49,8 @@ class FlowRunChange(Struct, omit_defaults=True):
     #: Who works on the run, and the number of that attempt at it: the fencing token.
     owner: str | UnsetType | None = UNSET
     attempt: int | None = None
+    #: What tells a durable run that is lost from others; None when it is not to be taken up again by itself.
+    durable_key: str | UnsetType | None = UNSET
     #: Facts to merge into the row's details.
     details: dict[str, Any] | None = None
 
@@ -92,6 +94,8 @@ class FlowRunRow(Struct):
     task_completed: int = 0
     task_failed: int = 0
     task_running: int = 0
+    #: For a durable run: what a call of the same flow with the same parameters has in common with it.
+    durable_key: str | None = None
     parameters: dict[str, Any] = {}
     tags: list[str] = []
     #: Facts without a column: message, error, entrypoint, version, result_key.
@@ -189,6 +193,8 @@ def fold_flow_run(
         row.attempt = change.attempt
     if change.owner is not UNSET:
         row.owner = _id(change.owner)
+    if change.durable_key is not UNSET:
+        row.durable_key = change.durable_key
     if change.name:
         row.name = change.name
     if change.parameters is not None:

@@ -89,7 +89,10 @@ class Spec:
 class FlowSpec(Spec):
     """A flow as the engine knows it."""
 
-    __slots__ = ("entrypoint", "runner", "validates", "validator")
+    __slots__ = ("durable", "entrypoint", "runner", "validates", "validator")
+
+    #: Whether a run that its process left is taken up again without being asked to.
+    durable: bool
 
     #: ``file:name``, from which another process can load the flow; None when unknown.
     entrypoint: str | None

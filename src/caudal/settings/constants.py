@@ -22,6 +22,8 @@ __all__ = [
     "CAUDAL_LOGGING_FORMAT",
     "CAUDAL_LOGGING_LEVEL",
     "CAUDAL_LOGGING_LOG_PRINTS",
+    "CAUDAL_RECOVERY_IN_BACKGROUND",
+    "CAUDAL_RECOVERY_LIMIT",
     "CAUDAL_RESULTS_DEFAULT_SERIALIZER",
     "CAUDAL_RESULTS_INLINE_LIMIT_BYTES",
     "CAUDAL_RESULTS_LOCAL_STORAGE_PATH",
@@ -45,6 +47,8 @@ CAUDAL_LEDGER_FLUSH_INTERVAL_SECONDS: Setting[float] = (
 )
 CAUDAL_DURABILITY: Setting[str] = Settings.durability
 CAUDAL_LEASE_SECONDS: Setting[float] = Settings.lease_seconds
+CAUDAL_RECOVERY_LIMIT: Setting[int] = Settings.recovery_limit
+CAUDAL_RECOVERY_IN_BACKGROUND: Setting[bool] = Settings.recovery_in_background
 CAUDAL_RESUME_MISMATCH: Setting[str] = Settings.resume_mismatch
 CAUDAL_RESULTS_PERSIST_BY_DEFAULT: Setting[bool] = Settings.results_persist_by_default
 CAUDAL_RESULTS_DEFAULT_SERIALIZER: Setting[str] = Settings.results_default_serializer

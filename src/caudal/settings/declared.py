@@ -160,7 +160,17 @@ class Settings:
     lease_seconds: Setting[float] = Setting(
         parsing.positive_seconds,
         "How long a process may stay silent before others take its flow runs for crashed.",
-        default=15.0,
+        default=10.0,
+    )
+    recovery_limit: Setting[int] = Setting(
+        parsing.count,
+        "How often a durable flow run whose process was lost is taken up again by itself.",
+        default=3,
+    )
+    recovery_in_background: Setting[bool] = Setting(
+        parsing.switch,
+        "Have a process that runs durable flows go on with lost runs of the same files, too, each in a process of its own.",
+        default=True,
     )
     resume_mismatch: Setting[str] = Setting(
         parsing.choice("rerun", "error"),

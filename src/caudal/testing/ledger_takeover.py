@@ -228,6 +228,67 @@ class TakeoverConformance:
         assert not ledger.commit(batch).refused
         assert row.state_name == "Running"
 
+    def test_durable_runs_without_an_end_of_their_own_are_found(
+        self, ledger: Ledger
+    ) -> None:
+        """Open and crashed ones are, by their key or all of them, oldest first; ended and ordinary ones are not."""
+        first, second, other, ended, failed, plain = (SampleRun() for _ in range(6))
+        for run, key in ((first, "a"), (second, "a"), (other, "b"), (ended, "a"), (failed, "a")):  # fmt: skip
+            ledger.commit(run.batch(run.creation("RUNNING", durable_key=key)))
+        plain.start(ledger)
+        ledger.commit(ended.batch(ended.change("COMPLETED")))
+        ledger.commit(failed.batch(failed.change("FAILED")))
+        ledger.commit(second.batch(second.change("CRASHED")))
+        assert [row.id for row in ledger.unfinished("a")] == [first.id, second.id]
+        assert {row.id for row in ledger.unfinished()} == {first.id, second.id, other.id}  # fmt: skip
+        assert [row.id for row in ledger.unfinished("a", limit=1)] == [first.id]
+        assert not ledger.unfinished("c")
+        ledger.commit(first.batch(first.change(durable_key=None)))
+        assert [row.id for row in ledger.unfinished("a")] == [second.id]
+
+    def test_a_durable_run_that_is_lost_too_often_is_given_up(
+        self, ledger: Ledger
+    ) -> None:
+        """After as many recoveries as allowed it cannot be claimed, but by somebody who looked; then it counts anew."""
+        run = SampleRun()
+        ledger.commit(run.batch(run.creation("RUNNING", durable_key="k")))
+        for losses in (1, 2):
+            (row,) = ledger.sweep(LATER, dead, recovery_limit=2)
+            assert (row.details["losses"], row.durable_key) == (losses, "k")
+            row = ledger.claim(run.id, urandom(16), moment(), alive)
+        (row,) = ledger.sweep(LATER, dead, recovery_limit=2)
+        assert (row.state_type, row.durable_key) == ("CRASHED", None)
+        assert "lost 3 times" in row.details["message"]
+        assert f"resume {run.name} --force" in row.details["message"]
+        assert not ledger.unfinished()
+        error = raised(
+            FlowRunNotResumableError,
+            lambda: ledger.claim(run.id, urandom(16), moment(), alive),
+        )
+        assert "lost 3 times" in error.reason
+        row = ledger.claim(run.id, urandom(16), moment(), alive, again=True)
+        assert (row.state_type, row.attempt) == ("RUNNING", 4)
+        (row,) = ledger.sweep(LATER, dead, recovery_limit=2)
+        assert (row.details["losses"], row.details["given_up"]) == (1, False)
+
+    def test_an_ordinary_run_is_never_given_up(self, ledger: Ledger) -> None:
+        """Nobody but a person takes it up again, as often as they like."""
+        run = SampleRun().start(ledger)
+        for _ in range(3):
+            ledger.sweep(LATER, dead, recovery_limit=0)
+            ledger.claim(run.id, urandom(16), moment(), alive)
+        row = ledger.flow_run(run.id)
+        assert row is not None
+        assert "given_up" not in row.details
+
+    def test_a_completed_run_can_be_run_again_by_somebodys_will(
+        self, ledger: Ledger
+    ) -> None:
+        """It goes back to RUNNING as its next attempt."""
+        run = SampleRun().start(ledger, "RUNNING", "COMPLETED")
+        row = ledger.claim(run.id, urandom(16), moment(), alive, again=True)
+        assert (row.state_type, row.attempt, row.ended_at) == ("RUNNING", 2, None)
+
     def _claim(self, ledger: Ledger, run: SampleRun) -> FlowRunRow:
         owner = urandom(16)
         ledger.renew(lease_of(owner, LATER))

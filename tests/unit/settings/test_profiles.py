@@ -55,7 +55,7 @@ def test_the_active_profile_applies(home: Path, file: Path) -> None:
     """The file says which one; each value names profile and file."""
     settings = load(home)
 
-    assert (settings.logging_level, settings.lease_seconds) == ("DEBUG", 15.0)
+    assert (settings.logging_level, settings.lease_seconds) == ("DEBUG", 10.0)
     assert settings.source("logging_level") == f"profile 'dev': {file}"
 
 

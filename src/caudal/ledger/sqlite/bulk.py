@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from sqlite3 import Cursor
 
-#: Rows of the longest statement: twenty-one columns stay below SQLite's 32,766 parameters
+#: Rows of the longest statement: twenty-two columns stay below SQLite's 32,766 parameters
 #: (https://www.sqlite.org/limits.html, 9), and it compiles in a few milliseconds.
 MAX_ROWS = 512
 

@@ -154,11 +154,16 @@ class SqliteLedger:
             lease = None if values is None else Lease(*values)
             check_claimable(row, lease, now, is_alive, again=again)
             tasks = self._open_tasks(cursor, flow_run_id)
-            made, _ = self._write(cursor, plan_claim(row, tasks, owner, now))
+            batch = plan_claim(row, tasks, owner, now, again=again)
+            made, _ = self._write(cursor, batch)
         return made.flow_rows[flow_run_id]
 
     def sweep(
-        self, now: float, is_alive: Callable[[Lease], bool]
+        self,
+        now: float,
+        is_alive: Callable[[Lease], bool],
+        *,
+        recovery_limit: int = 3,
     ) -> Sequence[FlowRunRow]:
         """Close the flow runs whose owner is gone."""
         leases = self.leases()
@@ -175,10 +180,20 @@ class SqliteLedger:
             batch = Batch()
             for row in _orphans(in_hand, leases, now, is_alive):
                 tasks = self._open_tasks(cursor, row.id)
-                batch.writes += plan_sweep(row, tasks, now).writes
+                batch.writes += plan_sweep(row, tasks, now, recovery_limit).writes
             made, _ = self._write(cursor, batch)
             cursor.execute(self._queries["delete_idle_leases"], (now,))
         return list(made.flow_rows.values())
+
+    def unfinished(
+        self, durable_key: str | None = None, *, limit: int = 1000
+    ) -> Sequence[FlowRunRow]:
+        """Return durable flow runs that have not come to an end of their own, oldest first."""
+        where = "durable_key IS NOT NULL" if durable_key is None else "durable_key = ?"
+        values = [limit] if durable_key is None else [durable_key, limit]
+        query = self._queries["unfinished_flow_runs"].format(where=where)
+        found = self._database.read(query, values)
+        return [flow_run_row(values) for values in found]
 
     def flow_run(self, flow_run_id: bytes) -> FlowRunRow | None:
         """Return a flow run, or None."""

@@ -8,9 +8,9 @@ SELECT * FROM (VALUES (?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
 INSERT OR REPLACE INTO flow_run (
     id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
     parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
-    parameters, tags, details
+    durable_key, parameters, tags, details
 )
-SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE column1 IS NOT NULL
 
 -- put_task_runs --
 -- The hot path: a task run that has ended when it is first written costs this one row.
@@ -96,7 +96,7 @@ SELECT id, owner, attempt FROM flow_run WHERE id IN (VALUES (?))
 SELECT
     id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
     parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
-    parameters, tags, details
+    durable_key, parameters, tags, details
 FROM flow_run WHERE id IN (VALUES (?))
 
 -- last_seq --
@@ -130,7 +130,7 @@ DELETE FROM lease WHERE expires_at <= ? AND owner NOT IN (
 SELECT
     id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
     parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
-    parameters, tags, details
+    durable_key, parameters, tags, details
 FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL ORDER BY id
 
 -- flow_runs_below --
@@ -144,13 +144,23 @@ WITH RECURSIVE below (id, depth) AS (
 SELECT
     flow_run.id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
     parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
-    parameters, tags, details
+    durable_key, parameters, tags, details
 FROM below JOIN flow_run ON flow_run.id = below.id ORDER BY depth, flow_run.id
 
 -- asked_to_stop --
 -- Read every second by each process that works on flow runs; the index holds such rows alone.
 SELECT id, state_type, state_name, json_extract(details, '$.message') FROM flow_run
 WHERE owner = ? AND owner IS NOT NULL AND state_type IN ('CANCELLING', 'PAUSED')
+
+-- unfinished_flow_runs --
+-- Durable flow runs that have not come to an end of their own; the condition is that of the index.
+SELECT
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    durable_key, parameters, tags, details
+FROM flow_run
+WHERE {where} AND state_type NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+ORDER BY durable_key, id LIMIT ?
 
 -- open_task_runs --
 -- Task runs that a process left open, found by the index that leaves completed ones out: the few are sorted, not the many walked.
@@ -165,7 +175,7 @@ ORDER BY +id
 SELECT
     id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
     parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
-    parameters, tags, details
+    durable_key, parameters, tags, details
 FROM flow_run WHERE {where} ORDER BY id {order} LIMIT ?
 
 -- task_runs --

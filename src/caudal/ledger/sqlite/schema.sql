@@ -35,6 +35,7 @@ CREATE TABLE flow_run (
     task_completed INTEGER NOT NULL,
     task_failed INTEGER NOT NULL,
     task_running INTEGER NOT NULL,
+    durable_key TEXT,
     parameters TEXT NOT NULL,
     tags TEXT NOT NULL,
     details TEXT NOT NULL
@@ -42,6 +43,8 @@ CREATE TABLE flow_run (
 
 CREATE INDEX flow_run_by_name ON flow_run (name, id);
 CREATE INDEX flow_run_by_flow ON flow_run (flow_name, id);
+CREATE INDEX flow_run_by_durable_key ON flow_run (durable_key, id)
+    WHERE durable_key IS NOT NULL AND state_type NOT IN ('COMPLETED', 'FAILED', 'CANCELLED');
 CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
 CREATE INDEX flow_run_by_state_name ON flow_run (state_name, id);
 CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id, id) WHERE parent_flow_run_id IS NOT NULL;

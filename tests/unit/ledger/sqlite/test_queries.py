@@ -35,6 +35,8 @@ PLANS: list[tuple[Callable[[SqliteLedger], object], list[str]]] = [
     (lambda it: it.flow_runs(RunFilter(("FAILED", "CRASHED"))), ["SEARCH flow_run USING INDEX flow_run_by_state (state_type=?)"] * 2),
     (lambda it: it.flow_runs(RunFilter(("FAILED",)), before=ID), ["SEARCH flow_run USING INDEX flow_run_by_state (state_type=? AND id<?)"]),
     (lambda it: it.flow_runs(RunFilter((), ("Failed",))), ["SEARCH flow_run USING INDEX flow_run_by_state_name (state_name=?)"]),
+    (lambda it: it.unfinished(), ["SEARCH flow_run USING INDEX flow_run_by_durable_key (durable_key>?)"]),
+    (lambda it: it.unfinished("k"), ["SEARCH flow_run USING INDEX flow_run_by_durable_key (durable_key=?)"]),
     (lambda it: it.task_runs(RunFilter()), ["SCAN task_run"]),
     (lambda it: it.task_runs(RunFilter(), after=ID), ["SEARCH task_run USING PRIMARY KEY (id<?)"]),
     (lambda it: it.task_runs(RunFilter(flow_run_id=ID)), ["SEARCH task_run USING PRIMARY KEY (id>? AND id<?)"]),
