@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, NoReturn
 
 import click
 from click.exceptions import NoSuchCommand
 
 from caudal import __version__
+from caudal.cli.output import print_error
 from caudal.cli.status import FAILED, INTERRUPTED, WRONG_USAGE
 from caudal.engine.composition import close_engine
 from caudal.exceptions import (
@@ -25,6 +27,8 @@ from caudal.exceptions import (
     ParameterError,
     ScriptError,
 )
+from caudal.settings.current import exchange_settings
+from caudal.settings.sources import PROFILE_VARIABLE
 
 _COMMANDS = {
     "run": "caudal.cli.run:run",
@@ -33,6 +37,7 @@ _COMMANDS = {
     "artifact": "caudal.cli.artifact:artifact",
     "variable": "caudal.cli.variable:variable",
     "config": "caudal.cli.config:config",
+    "profile": "caudal.cli.profile:profile",
     "version": "caudal.cli.version:version",
 }
 
@@ -69,8 +74,16 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="caudal", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show Python's traceback of an error.")
-def caudal(**_: Any) -> None:
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="Use the settings of this profile.",
+)
+def caudal(profile: str | None, **_: Any) -> None:
     """Run data pipelines written as plain Python, and look at what was recorded."""
+    if profile:  # processes that the command starts follow
+        os.environ[PROFILE_VARIABLE] = profile
+        exchange_settings(None)
 
 
 def main() -> NoReturn:
@@ -90,7 +103,7 @@ def run_command(arguments: list[str]) -> int:
     Args:
         arguments: What stands behind ``caudal``.
     """
-    debug = arguments[:1] == ["--debug"]
+    debug = "--debug" in takewhile(lambda word: word not in _COMMANDS, arguments)
     try:
         try:
             return (
@@ -107,5 +120,5 @@ def run_command(arguments: list[str]) -> int:
     except CaudalError as error:
         if debug:
             raise
-        click.echo(f"{click.style('Error', fg='red', bold=True)}: {error}", err=True)
+        print_error(error)
         return WRONG_USAGE if isinstance(error, _USAGE_ERRORS) else FAILED

@@ -98,6 +98,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def print_error(error: Exception) -> None:
+    """Print an error's message on stderr."""
+    click.echo(f"{click.style('Error', fg='red', bold=True)}: {error}", err=True)
+
+
 def print_table(
     columns: Sequence[Column],
     rows: Iterable[Sequence[str | Cell]],

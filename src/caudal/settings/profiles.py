@@ -67,7 +67,7 @@ class Profiles:
         self.active: str = active
         self._tables: dict[str, dict[str, object]] = {DEFAULT_PROFILE: {}}
         for name, given in cast("dict[str, dict[str, object]]", profiles).items():
-            self._tables[name] = {_written(key): found.value for key, found in flattened(given, "", home)}  # fmt: skip
+            self._tables[name] = {written_name(key): found.value for key, found in flattened(given, "", home)}  # fmt: skip
 
     @property
     def names(self) -> list[str]:
@@ -152,8 +152,8 @@ class Profiles:
         """Return what the file has to hold."""
         lines = [f"active = {_literal(self.active)}"]
         for name, values in self._tables.items():
-            lines += ["", f"[profiles.{_literal(name)}]"]
-            lines += [f"{_literal(key)} = {_literal(value)}" for key, value in values.items()]  # fmt: skip
+            lines += ["", f"[profiles.{_key(name)}]"]
+            lines += [f"{_key(key)} = {_literal(value)}" for key, value in values.items()]  # fmt: skip
         return "\n".join(lines) + "\n"
 
 
@@ -203,14 +203,20 @@ def _replace(file: Path, text: str) -> None:
         raise SettingsFileError(str(file), error.strerror or str(error)) from error
 
 
-def _written(name: str) -> str:
+def written_name(name: str) -> str:
     """Return how a profile's file calls a setting; a name that is none stays as it is."""
     setting = SETTINGS.get(plain_key(name))
     return name if setting is None else setting.name
 
 
+def _key(name: str) -> str:
+    """Return a name as a key of TOML."""
+    is_bare = name.isascii() and name.replace("-", "_").isidentifier()
+    return name if is_bare else _literal(name)
+
+
 def _literal(value: object) -> str:
-    """Return a value, or a key in quotes, as TOML."""
+    """Return a value as TOML."""
     match value:
         case bool():
             return str(value).lower()
