@@ -92,6 +92,7 @@ def engine_figures(rounds: int) -> list[Figure]:
     """Measure calls in this process."""
     from caudal import flow, task
     from caudal.engine.composition import close_engine
+    from caudal.testing.utilities import caudal_test_harness
 
     @task
     def same(value: int) -> int:
@@ -110,13 +111,18 @@ def engine_figures(rounds: int) -> list[Figure]:
     def empty() -> None:
         pass
 
+    def in_harness() -> None:
+        with caudal_test_harness():
+            empty()
+
     empty()
-    bare, wide, long, nothing = [], [], [], []
+    bare, wide, long, nothing, tested = [], [], [], [], []
     for _ in range(rounds):
         bare.append(seconds(bare_pool) / TASKS)
         wide.append(seconds(mapped) / TASKS)
         long.append(seconds(sequential) / TASKS)
         nothing.append(min(seconds(empty) for _ in range(5)))
+        tested.append(seconds(in_harness))
     floor = statistics.median(bare)
     kept = memory_kept(flow, same)
     close_engine()
@@ -132,6 +138,12 @@ def engine_figures(rounds: int) -> list[Figure]:
             pool,
         ),
         Figure("empty flow call", statistics.median(nothing) * 1e3, "ms", 1.0),
+        Figure(
+            "test harness around an empty flow call",
+            statistics.median(tested) * 1e3,
+            "ms",
+            50,
+        ),
         Figure("memory kept for a finished task of a map", kept, "bytes", 1024),
     ]
 

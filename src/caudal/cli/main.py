@@ -27,8 +27,6 @@ from caudal.exceptions import (
     ParameterError,
     ScriptError,
 )
-from caudal.settings.current import exchange_settings
-from caudal.settings.sources import PROFILE_VARIABLE
 
 _COMMANDS = {
     "run": "caudal.cli.run:run",
@@ -81,8 +79,13 @@ class _LazyGroup(click.Group):
 )
 def caudal(profile: str | None, **_: Any) -> None:
     """Run data pipelines written as plain Python, and look at what was recorded."""
-    if profile:  # processes that the command starts follow
-        os.environ[PROFILE_VARIABLE] = profile
+    if profile:
+        from caudal.settings.current import exchange_settings
+        from caudal.settings.sources import PROFILE_VARIABLE
+
+        os.environ[PROFILE_VARIABLE] = (
+            profile  # processes that the command starts follow
+        )
         exchange_settings(None)
 
 

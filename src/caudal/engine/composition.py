@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from caudal.settings.current import temporary
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -39,9 +37,7 @@ def current_engine() -> Engine:
     engine = _override.get()
     if engine is None:
         engine = _made[0] if _made else _make()
-    block = temporary.get()
-    if block is not None:
-        block.require_engine_of(engine.settings)
+    engine.refuse_other_settings()
     return engine
 
 

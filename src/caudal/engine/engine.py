@@ -22,6 +22,7 @@ from caudal.exceptions import LedgerError
 from caudal.ledger.plan import STALE_FENCE
 from caudal.model.runs import Fence
 from caudal.model.states import is_terminal
+from caudal.settings.current import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -120,6 +121,16 @@ class Engine:
         )  # fmt: skip
         self.outside.persist = settings.results_persist_by_default
         self.outside.log_prints = settings.logging_log_prints
+
+    def refuse_other_settings(self) -> None:
+        """Do nothing unless ``temporary_settings`` here ask for an engine that is made from something else.
+
+        Raises:
+            SettingError: They do.
+        """
+        block = temporary.get()
+        if block is not None:
+            block.require_engine_of(self.settings)
 
     @property
     def loop(self) -> LoopThread:
