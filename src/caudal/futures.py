@@ -7,15 +7,18 @@ import threading
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from caudal.clock import monotonic
+from caudal.engine.composition import current_engine
+from caudal.engine.elsewhere import RecordedRun
 from caudal.engine.inputs import Pending, rebuild
 from caudal.engine.waiting import blocked
 from caudal.model.states import State
+from caudal.twins import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from uuid import UUID
 
-    from caudal.engine.live_task import LiveTask
+    from caudal.engine.parts import InputRun
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -29,10 +32,8 @@ class Future(Pending, Generic[R_co]):
 
     __slots__ = ("__weakref__",)
 
-    run: LiveTask
-
-    def __init__(self, run: LiveTask) -> None:
-        self.run = run  # pyright: ignore[reportIncompatibleVariableOverride] - nobody sets another one
+    def __init__(self, run: InputRun) -> None:
+        self.run: InputRun = run
 
     @property
     def task_run_id(self) -> UUID:
@@ -80,7 +81,7 @@ class Future(Pending, Generic[R_co]):
         self.wait(timeout)
         run = self.run
         if not run.done:
-            msg = f"task run {run.name!r} did not end within {timeout:g} second(s)"
+            msg = f"run {run.name!r} did not end within {timeout:g} second(s)"
             raise TimeoutError(msg)
         return run.outcome(raise_on_failure=raise_on_failure)
 
@@ -90,6 +91,69 @@ class Future(Pending, Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"<future of {self.run.name!r}: {self.run.state_name}>"
+
+
+class DistributedFuture(Future[R_co]):
+    """The result of a task run that any process carries out; made by ``task.delay``.
+
+    Args:
+        task_run_id: The task run.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, task_run_id: UUID) -> None:
+        super().__init__(RecordedRun(current_engine(), task_run_id.bytes))
+
+    async def wait_async(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Prefect's signature
+        """Wait until the run has ended, or for a time in seconds; see `wait`."""
+        await in_thread(self.wait, timeout)
+
+    async def result_async(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109
+        raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
+    ) -> R_co:
+        """Wait for the run's result and return it; see `result`."""
+        return await in_thread(self.result, timeout, raise_on_failure)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the runs."""
+        return isinstance(other, Future) and self.run.id == cast("Any", other).run.id
+
+    def __hash__(self) -> int:
+        """Return a hash that futures of one run share."""
+        return hash(self.run.id)
+
+
+class FlowRunFuture(Future[R_co]):
+    """The result of a flow run of any process, where its flow keeps results (``persist_result=True``).
+
+    Args:
+        flow_run_id: The flow run.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, flow_run_id: UUID) -> None:
+        super().__init__(RecordedRun(current_engine(), flow_run_id.bytes, is_flow=True))
+
+    @property
+    def flow_run_id(self) -> UUID:
+        """Id of the flow run."""
+        return self.run.uuid
+
+    async def wait_async(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Prefect's signature
+        """Wait until the run has ended, or for a time in seconds; see `wait`."""
+        await in_thread(self.wait, timeout)
+
+    async def aresult(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109
+        raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
+    ) -> R_co:
+        """Wait for the run's result and return it; see `result`."""
+        return await in_thread(self.result, timeout, raise_on_failure)
 
 
 class FutureList(list["Future[R]"], Generic[R]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -9,8 +10,10 @@ from uuid import UUID
 import pytest
 
 from caudal import flow, task
-from caudal.exceptions import UnfinishedRun
+from caudal.exceptions import MissingResult, ObjectNotFound, RemoteError, UnfinishedRun
 from caudal.futures import (
+    DistributedFuture,
+    FlowRunFuture,
     Future,
     as_completed,
     resolve_futures_to_results,
@@ -211,3 +214,54 @@ def test_tasks_can_be_submitted_outside_flows(record: Record) -> None:
     assert futures.result() == [2, 4, 6]
     assert double.submit(futures[0]).result() == 4
     assert len(record.client.read_task_runs(task_name="double")) == 4
+
+
+def test_a_flow_run_of_any_process_has_a_future(record: Record) -> None:
+    """By its id alone: its state, its result where results are kept, what made it fail."""
+
+    @flow(persist_result=True)
+    def kept() -> int:
+        return 5
+
+    @flow
+    def lost() -> int:
+        return 5
+
+    @flow
+    def broken() -> None:
+        raise ValueError("no water")
+
+    kept()
+    future: FlowRunFuture[int] = FlowRunFuture(record.flow().id)
+    assert (future.result(), future.state.name) == (5, "Completed")
+    assert future.flow_run_id == record.flow().id
+    assert asyncio.run(future.aresult()) == 5
+    lost()
+    with pytest.raises(MissingResult):
+        FlowRunFuture(record.flow().id).result()
+    broken(return_state=True)
+    with pytest.raises(RemoteError, match="ValueError: no water"):
+        FlowRunFuture(record.flow().id).result()
+    with pytest.raises(ObjectNotFound):
+        FlowRunFuture(UUID(int=1)).result(timeout=0.01)
+
+
+def test_runs_of_other_processes_are_waited_for(gate: threading.Event) -> None:
+    """A future by id gets the result once it is on record, and can be an input; it times out like any other."""
+    passes = held(gate).with_options(persist_result=True)
+
+    @flow
+    def outer() -> list[int]:
+        first = passes.submit(3)
+        elsewhere: DistributedFuture[int] = DistributedFuture(first.task_run_id)
+        elsewhere.wait(timeout=0.01)
+        assert not elsewhere.done()
+        assert elsewhere == first
+        doubled = double.submit(elsewhere)
+        seen: list[Any] = []
+        elsewhere.add_done_callback(lambda future: seen.append(future.result()))
+        gate.set()
+        asyncio.run(elsewhere.wait_async())
+        return [asyncio.run(elsewhere.result_async()), doubled.result()]
+
+    assert outer() == [3, 6]

@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import flow, get_run_logger, task
+from caudal.context import FlowRunContext, get_run_context
 from caudal.engine import logs
 from caudal.exceptions import MissingContextError
-from caudal.logging import get_logger
+from caudal.logging import (
+    LogEavesdropper,
+    disable_run_logger,
+    flow_run_logger,
+    get_logger,
+    task_run_logger,
+)
 from caudal.task_runners import ProcessPoolTaskRunner
 
 if TYPE_CHECKING:
@@ -292,3 +299,84 @@ def test_the_console_follows_a_redirected_stderr(
     run(lambda: get_run_logger().info("hello"))
     assert "Flow run" in elsewhere.getvalue()
     assert "hello" in elsewhere.getvalue()
+
+
+def test_fields_of_a_logger_stand_on_every_line(record: Record) -> None:
+    """Those given to the logger, to its child and to the call are kept together."""
+
+    def body() -> None:
+        logger = get_run_logger(part="head")
+        logger.info("first")
+        child = logger.getChild("inner", {"depth": 2})  # type: ignore[call-arg]
+        child.info("second", extra={"size": 3})
+
+    run(body)
+    first, second = rows(record, "first")[0], rows(record, "second")[0]
+    assert first.extra == {"part": "head"}
+    assert second.extra == {"part": "head", "depth": 2, "size": 3}
+    assert second.logger == "caudal.flow_runs.inner"
+    assert second.flow_run_id == first.flow_run_id is not None
+
+
+def test_a_logger_is_had_for_a_context(record: Record) -> None:
+    """A line can be logged for the flow run from a task, and for the task from its helpers."""
+
+    @task
+    def step() -> None:
+        around = FlowRunContext.get()
+        get_run_logger(around).info("for the flow")
+        get_run_logger(get_run_context()).info("for the task")
+
+    run(lambda: step())
+    assert rows(record, "for the flow")[0].task_run_id is None
+    assert rows(record, "for the flow")[0].flow_run_id == record.flow().id.bytes
+    assert rows(record, "for the task")[0].task_run_id == record.task("step").id.bytes
+
+
+def test_hooks_log_for_their_runs(record: Record) -> None:
+    """The loggers of a flow run and a task run are made of what hooks are given."""
+
+    @task
+    def step() -> int:
+        return 1
+
+    @step.on_completion
+    def task_ended(ended: Any, task_run: Any, _state: Any) -> None:
+        task_run_logger(task_run, ended, by="hook").info("task hook")
+
+    def body() -> None:
+        step()
+
+    def flow_ended(ended: Any, flow_run: Any, _state: Any) -> None:
+        flow_run_logger(flow_run, ended).info("flow hook")
+
+    run(body, on_completion=[flow_ended])
+    (line,) = rows(record, "task hook")
+    assert (line.task_run_id, line.extra) == (
+        record.task("step").id.bytes,
+        {"by": "hook"},
+    )
+    assert rows(record, "flow hook")[0].flow_run_id == record.flow().id.bytes
+
+
+def test_the_function_of_a_task_can_be_tried_without_a_run() -> None:
+    """Within the block its logger is there and silent."""
+    with disable_run_logger():
+        assert say.fn("hello") is None
+    with pytest.raises(MissingContextError):
+        say.fn("hello")
+
+
+def test_loggers_are_named_below_caudal() -> None:
+    """A name that is below already stays."""
+    assert get_logger().name == get_logger("caudal").name == "caudal"
+    assert get_logger("pump").name == get_logger("caudal.pump").name == "caudal.pump"
+
+
+def test_an_eavesdropper_collects_lines() -> None:
+    """What one logger logs is text afterwards."""
+    with LogEavesdropper("caudal.pump", level=logging.WARNING) as heard:
+        get_logger("pump").warning("one")
+        get_logger("pump").info("two")
+        get_logger("other").warning("three")
+    assert heard.text() == "[WARNING]: one"

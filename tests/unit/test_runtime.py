@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from caudal import flow, runtime, tags, task
+from caudal.exceptions import SettingError
 from caudal.task_runners import ProcessPoolTaskRunner
 
 
@@ -86,3 +89,35 @@ def test_outside_of_runs_there_is_nothing() -> None:
     assert runtime.task_run.tags == []
     assert runtime.task_run.run_count == 0
     assert runtime.task_run.parameters == {}
+
+
+def test_what_belongs_to_deployments_is_empty() -> None:
+    """A flow that is called directly is no deployment's."""
+
+    @flow
+    def outer() -> None:
+        assert runtime.deployment.flow_run_id == runtime.flow_run.id
+        assert runtime.flow_run.root_flow_run_id == runtime.flow_run.id
+        assert runtime.flow_run.scheduled_start_time is not None
+        assert runtime.flow_run.job_variables is None
+        assert runtime.flow_run.api_url is runtime.flow_run.ui_url is None
+
+    outer()
+    assert runtime.deployment.id is runtime.deployment.name is None
+    assert runtime.deployment.version is runtime.flow_run.parent_deployment_id is None
+    assert runtime.deployment.parameters == {}
+    assert runtime.task_run.api_url is runtime.task_run.ui_url is None
+
+
+def test_code_can_be_tried_outside_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables answer for texts, numbers and what is None; others are refused."""
+    monkeypatch.setenv("CAUDAL__RUNTIME__FLOW_RUN__NAME", "nightly")
+    monkeypatch.setenv("CAUDAL__RUNTIME__TASK_RUN__RUN_COUNT", "3")
+    monkeypatch.setenv("CAUDAL__RUNTIME__FLOW_RUN__RUN_COUNT", "many")
+    monkeypatch.setenv("CAUDAL__RUNTIME__FLOW_RUN__PARAMETERS", "{}")
+    assert runtime.flow_run.name == "nightly"
+    assert runtime.task_run.run_count == 3
+    with pytest.raises(SettingError, match="It takes a int"):
+        _ = runtime.flow_run.run_count
+    with pytest.raises(SettingError, match="a variable cannot say"):
+        _ = runtime.flow_run.parameters

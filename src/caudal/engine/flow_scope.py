@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from caudal.clock import timestamp
+from caudal.engine.context import added_tags
 from caudal.engine.dispatcher import Dispatcher
 from caudal.engine.origins import Origins
 from caudal.engine.stopping import Stop
@@ -120,6 +121,11 @@ class FlowScope:
     def scope(self) -> FlowScope:
         """Itself: a flow run is the scope of its own code."""
         return self
+
+    @property
+    def inherited_tags(self) -> frozenset[str]:
+        """Tags that the flow's code passes on to what it calls; asked from that code."""
+        return added_tags.get() | self.tags
 
     @property
     def uuid(self) -> UUID | None:

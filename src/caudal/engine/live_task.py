@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from caudal.clock import timestamp
+from caudal.engine.context import added_tags
 from caudal.engine.logs import LogItem
 from caudal.engine.results import StoredValue
 from caudal.ledger.port import TaskWrite
@@ -250,6 +251,11 @@ class LiveTask:
         if counter is None:
             counter = self.counters.setdefault(key, count())
         return next(counter)
+
+    @property
+    def inherited_tags(self) -> frozenset[str]:
+        """Tags that the run's code passes on to what it calls; asked from that code."""
+        return added_tags.get() | self.scope.tags
 
     @property
     def journal(self) -> Journal:

@@ -43,18 +43,32 @@ else:
 class RunLogger(_Adapter):
     """A logger that knows its run; ``extra=`` fields are kept as JSON."""
 
-    def __init__(self, logger: logging.Logger, run: Run) -> None:
-        super().__init__(logger, {})
-        self.run = run
+    def __init__(
+        self, logger: logging.Logger, run: Any, fields: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(logger, fields or {})
+        self.run: Any = run
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
         """Add the run to a record's fields."""
-        extra = dict(cast("Mapping[str, Any]", kwargs.get("extra") or {}))
-        extra["caudal_run"] = self.run
-        kwargs["extra"] = extra
+        given = cast("Mapping[str, Any]", kwargs.get("extra") or {})
+        own = cast("Mapping[str, Any]", self.extra)
+        kwargs["extra"] = {**own, **given, "caudal_run": self.run}
         return msg, kwargs
+
+    def getChild(  # noqa: N802 - logging's name
+        self, suffix: str, extra: Mapping[str, Any] | None = None
+    ) -> RunLogger:
+        """Return a logger of the same run under a longer name.
+
+        Args:
+            suffix: What to add to the name.
+            extra: Fields to add to every line.
+        """
+        fields = {**cast("Mapping[str, Any]", self.extra), **(extra or {})}
+        return RunLogger(self.logger.getChild(suffix), self.run, fields)
 
 
 def task_logger(run: Run) -> RunLogger:
@@ -67,9 +81,15 @@ def flow_logger(scope: Run) -> RunLogger:
     return RunLogger(logging.getLogger("caudal.flow_runs"), scope)
 
 
-def run_logger(run: Run) -> RunLogger:
-    """Return the logger of a run."""
-    return flow_logger(run) if run is run.scope else task_logger(run)
+def run_logger(run: Any, fields: Mapping[str, Any] | None = None) -> RunLogger:
+    """Return the logger of a run.
+
+    Args:
+        run: A flow or task run, or as much of one as a logger asks for.
+        fields: Fields to add to every line.
+    """
+    kind = "flow_runs" if run is run.scope else "task_runs"
+    return RunLogger(logging.getLogger(f"caudal.{kind}"), run, fields)
 
 
 class LedgerHandler(logging.Handler):

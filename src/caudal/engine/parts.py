@@ -83,10 +83,25 @@ class Scope(Run, Protocol):
 class InputRun(Protocol):
     """A task run whose result is an input of another run."""
 
-    id: bytes
-    name: str
-    done: bool
-    state_name: str
+    @property
+    def id(self) -> bytes:
+        """The run's id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended."""
+        ...
+
+    @property
+    def state_name(self) -> str:
+        """Name of the state that the run is in."""
+        ...
 
     @property
     def uuid(self) -> UUID:

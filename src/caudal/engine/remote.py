@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine import composition
+from caudal.engine.context import added_tags
 from caudal.engine.flow_scope import FlowScope
 from caudal.model.runs import Fence
 from caudal.model.specs import FlowSpec
+from caudal.model.states import State
 
 if TYPE_CHECKING:
     from caudal.engine.engine import Engine
@@ -34,6 +37,7 @@ class RemoteTask:
         self.name: str = about["name"]
         self.path: str = about["path"]
         self.run_count: int = about["run_count"]
+        self.created_at: float = about["created_at"]
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
         self.counters: dict[str, count[int]] = {}
@@ -45,13 +49,24 @@ class RemoteTask:
     def scope(self) -> FlowScope:
         """The flow run, as far as this process takes part in it; made when it is asked for."""
         if self._scope is None:
-            self._scope = _take_part(composition.current_engine(), self.about)
+            self._scope = take_part(composition.current_engine(), self.about)
         return self._scope
 
     @property
     def journal(self) -> Journal:
         """Where runs that the task's code makes are recorded."""
         return self.scope.journal
+
+    @property
+    def inherited_tags(self) -> frozenset[str]:
+        """Tags that the run's code passes on to what it calls."""
+        return added_tags.get() | frozenset(self.about["tags"])
+
+    def state(self) -> State[Any]:
+        """Return the state the run is in: its code asks, so it executes."""
+        name = "Running" if self.run_count == 1 else "Retrying"
+        state: State[Any] = State("RUNNING", name)
+        return state.of_run(self.id, self.about["flow_run_id"])
 
     def next_index(self, key: str) -> int:
         """Return how many calls of a task this run's code made before."""
@@ -62,8 +77,32 @@ def _elsewhere() -> None:
     """Stand for the flow's function, which runs in the parent process."""
 
 
-def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
+class _Ancestor:
+    """A flow run around the one that this process takes part in; only its id is known here."""
+
+    def __init__(self, ids: list[bytes]) -> None:
+        self.id = ids[0]
+        self.parent = _around(ids[1:])
+
+    @property
+    def scope(self) -> _Ancestor:
+        return self
+
+
+def _around(ids: list[bytes]) -> _Ancestor | None:
+    return _Ancestor(ids) if ids else None
+
+
+def take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
+    """Return a flow run of another process, as far as this one takes part in it.
+
+    Args:
+        engine: The engine of this process.
+        about: What ``runners.about`` says of a run.
+    """
     spec = None
+    packed = about["parameters"]
+    around: Any = _around(about["ancestors"])
     if about["flow_name"] is not None:
         spec = FlowSpec(
             _elsewhere, None, name=about["flow_name"], version=about["flow_version"], serializer=None, durable=False
@@ -73,9 +112,9 @@ def _take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
         spec,
         about["flow_run_id"],
         about["flow_run_name"],
-        parameters=about["parameters"],
+        parameters=pickle.loads(packed) if packed else {},  # noqa: S301 - our own parent
         fence=Fence(*about["fence"]),
-        parent=None,
+        parent=around,
         runner=engine.local,
     )
     scope.tags = about["tags"]

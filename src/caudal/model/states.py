@@ -19,6 +19,8 @@ from caudal.exceptions import (
     PausedRun,
     UnfinishedRun,
 )
+from caudal.model.state_details import StateDetails
+from caudal.model.state_json import MISSING, JsonState
 from caudal.twins import can_await
 
 if TYPE_CHECKING:
@@ -127,46 +129,7 @@ class Stored(Protocol):
         ...
 
 
-class StateDetails:
-    """What belongs to a state beside its kind, name and message.
-
-    Every field is None unless it applies.
-    """
-
-    __slots__ = (
-        "cache_expiration",
-        "cache_key",
-        "child_flow_run_id",
-        "flow_run_id",
-        "pause_key",
-        "pause_timeout",
-        "refresh_cache",
-        "retriable",
-        "run_input_keyset",
-        "scheduled_time",
-        "task_parameters_id",
-        "task_run_id",
-        "transition_id",
-        "untrackable_result",
-    )
-
-    def __init__(self, **fields: Any) -> None:
-        for name in self.__slots__:
-            setattr(self, name, fields.pop(name, None))
-        if fields:
-            msg = f"StateDetails has no field {', '.join(map(repr, sorted(fields)))}; it has {', '.join(self.__slots__)}"
-            raise TypeError(msg)
-
-    def __repr__(self) -> str:
-        given = ", ".join(
-            f"{name}={value!r}"
-            for name in self.__slots__
-            if (value := getattr(self, name)) is not None
-        )
-        return f"StateDetails({given})"
-
-
-class State(Generic[R_co]):
+class State(JsonState, Generic[R_co]):
     """Where a run is: a kind, a name, a message, and for an ended run its result or exception.
 
     Args:
@@ -200,6 +163,10 @@ class State(Generic[R_co]):
         self._details = state_details
         self._ids: tuple[bytes | None, bytes | None] = (None, None)
         self._id: UUID | None = None
+
+    def identify(self, state_id: UUID) -> None:
+        """Give the state the identity that it has elsewhere."""
+        self._id = state_id
 
     def of_run(
         self, task_run_id: bytes | None, flow_run_id: bytes | None
@@ -375,18 +342,5 @@ class State(Generic[R_co]):
         return f"{self.name}(message={self.message!r}, type={self.type.value})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return State, (self.type, self.name, self.message, self.data, self.at)
-
-
-class _Missing:
-    """Marks a completed run whose result was not kept."""
-
-    def __repr__(self) -> str:
-        return "<result not kept>"
-
-    def __reduce__(self) -> str:
-        return "MISSING"
-
-
-#: The data of a completed state whose result was not kept.
-MISSING = _Missing()
+        details = self.state_details
+        return State, (self.type, self.name, self.message, self.data, self.at, details)

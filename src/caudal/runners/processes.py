@@ -27,8 +27,8 @@ from caudal.exceptions import (
     SerializationError,
     WorkerCrashedError,
 )
+from caudal.runners.about import about_run
 from caudal.runners.pickling import dumps
-from caudal.settings.current import temporary
 
 if TYPE_CHECKING:
     from caudal.model.specs import Spec
@@ -190,30 +190,8 @@ class _Worker:
 def _encode_call(
     spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any], run: Any
 ) -> bytes:
-    about = {
-        "flow_run_id": run.scope.id,
-        "flow_run_name": run.scope.name,
-        "flow_name": run.scope.spec.name if run.scope.spec else None,
-        "flow_version": run.scope.spec.version if run.scope.spec else None,
-        "parameters": run.scope.parameters,
-        "fence": tuple(run.scope.fence),
-        "tags": run.scope.tags,
-        "persist": run.scope.persist,
-        "storage": run.scope.storage,
-        "log_prints": run.scope.log_prints,
-        "task_run_id": run.id,
-        "name": run.name,
-        "path": run.path,
-        "run_count": run.run_count,
-        "settings": temporary.get(),
-    }
     try:
-        parameters = about.pop("parameters")
-        try:
-            about["parameters"] = dumps(parameters)
-        except Exception:  # noqa: BLE001 - they are for the context only; the task may not need them
-            about["parameters"] = None
-        return dumps((spec.decorated, args, kwargs, about))
+        return dumps((spec.decorated, args, kwargs, about_run(run)))
     except Exception as error:
         raise SerializationError(
             f"arguments of task {spec.name!r}",

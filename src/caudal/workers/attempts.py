@@ -96,8 +96,6 @@ def _serve(message: bytes) -> bytes:
 def _call(
     task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[str, Any]
 ) -> Any:
-    packed = about["parameters"]
-    about["parameters"] = pickle.loads(packed) if packed else {}  # noqa: S301 - our own parent
     run = RemoteTask(task.spec, about)
     run.args, run.kwargs = args, kwargs
     block: Settings | None = about["settings"]

@@ -1,0 +1,155 @@
+"""Runs that other processes carry out, as far as the ledger tells: it is read again and again while somebody waits."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.engine.results import StoredValue
+from caudal.exceptions import CaudalError, ObjectNotFound, RemoteError
+from caudal.model.ids import format_id
+from caudal.model.state_json import MISSING
+from caudal.model.states import State
+from caudal.model.views import flow_run_view, task_run_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from caudal.engine.parts import Parts
+    from caudal.model.runs import FlowRunRow, TaskRunRow
+
+#: Seconds between two looks: at first, and at most.
+FIRST_SECONDS, LAST_SECONDS = 0.01, 0.5
+
+
+class RecordedRun:
+    """A flow or task run of any process, for those who wait for it.
+
+    Args:
+        parts: Of the engine whose ledger is read.
+        run_id: The run.
+        is_flow: Whether it is a flow run.
+    """
+
+    def __init__(self, parts: Parts, run_id: bytes, *, is_flow: bool = False) -> None:
+        self._parts, self._is_flow = parts, is_flow
+        self.id: bytes = run_id
+        self._lock = threading.Lock()
+        self._final: State[Any] | None = None
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def uuid(self) -> UUID:
+        """The run's id."""
+        return UUID(bytes=self.id)
+
+    @property
+    def name(self) -> str:
+        """Name of the run."""
+        return self._row().name
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended."""
+        return self.state().is_final()
+
+    @property
+    def state_name(self) -> str:
+        """Name of the state that the run is in."""
+        return self.state().name
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the run ended well."""
+        return self.state().is_completed()
+
+    def state(self) -> State[Any]:
+        """Return the state the run is in.
+
+        Raises:
+            ObjectNotFound: The ledger knows no such flow run.
+        """
+        if self._final is None:
+            try:
+                row = self._row()
+            except ObjectNotFound:
+                if self._is_flow:
+                    raise
+                return State(
+                    "PENDING"
+                )  # task runs may come into the ledger a little late
+            state = recorded_state(self._parts, row)
+            if not state.is_final():
+                return state
+            self._final = state
+        return self._final
+
+    def outcome(self, *, raise_on_failure: bool = True) -> Any:
+        """Return the run's result, or raise what made it fail; the run is done."""
+        return self.state().get(raise_on_failure=raise_on_failure)
+
+    def subscribe(self, callback: Callable[[], None]) -> None:
+        """Have a function called once when the run is done, at once if it is."""
+        if self.done:
+            callback()
+            return
+        with self._lock:
+            self._callbacks.append(callback)
+            is_first = len(self._callbacks) == 1
+        if is_first:
+            self._look_again(FIRST_SECONDS)
+
+    def _look_again(self, seconds: float) -> None:
+        self._parts.timers.after(seconds, lambda: self._look(seconds))
+
+    def _look(self, seconds: float) -> None:
+        try:
+            done = self.done
+        except CaudalError:  # the ledger cannot be read now, or the run was deleted
+            done = False
+        if not done:
+            self._look_again(min(2 * seconds, LAST_SECONDS))
+            return
+        with self._lock:
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def _row(self) -> FlowRunRow | TaskRunRow:
+        ledger = self._parts.ledger
+        row = ledger.flow_run(self.id) if self._is_flow else ledger.task_run(self.id)
+        if row is None:
+            kind = "flow run" if self._is_flow else "task run"
+            raise ObjectNotFound(kind, format_id(self.id))
+        return row
+
+
+def recorded_state(parts: Parts, row: FlowRunRow | TaskRunRow) -> State[Any]:
+    """Return the state of a recorded run with its result, or with what made it fail."""
+    is_task = hasattr(row, "task_name")
+    view: Any = task_run_view(row) if is_task else flow_run_view(row)  # pyright: ignore[reportArgumentType] - by its kind
+    state: State[Any] = view.state
+    details = row.details or {}
+    if state.is_completed():
+        stored = parts.results.find(details.get("result_key") or "")
+        state.data = MISSING if stored is None else StoredValue(parts.results, stored)
+    elif state.is_final():
+        state.data = _recorded_error(parts, details)
+    owner: bytes | None = getattr(row, "flow_run_id", None)
+    return state.of_run(row.id, owner) if is_task else state.of_run(None, row.id)
+
+
+def _recorded_error(parts: Parts, details: dict[str, Any]) -> BaseException | None:
+    """Return what made a run fail: the exception where it was stored, else its text."""
+    key = details.get("error_key")
+    stored = parts.results.find(key) if key else None
+    if stored is not None:
+        try:
+            return parts.results.read(stored)
+        except CaudalError:  # it is damaged, or its class is not here: the text will do
+            pass
+    error = details.get("error")
+    if error is None:
+        return None
+    return RemoteError(error["type"], error["message"], error.get("traceback", ""))
