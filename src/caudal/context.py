@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from caudal.engine.live_task import LiveTask
     from caudal.flows import Flow
     from caudal.model.views import FlowRun, TaskRun
+    from caudal.settings import Settings
     from caudal.task_runners import TaskRunner
     from caudal.tasks import Task
 
@@ -179,6 +180,7 @@ def hydrated_context(
         from caudal.engine.composition import current_engine  # noqa: PLC0415 - with the engine
         from caudal.engine.logs import capture_prints, install  # noqa: PLC0415
         from caudal.engine.remote import RemoteTask, take_part  # noqa: PLC0415
+        from caudal.settings.current import in_force  # noqa: PLC0415
 
         engine = current_engine()
         install(engine.settings.logging_level, engine.settings.logging_format)
@@ -189,9 +191,13 @@ def hydrated_context(
             if packed is None
             else RemoteTask(pickle.loads(packed).spec, about)  # noqa: S301 - what this program pickled
         )
+        block: Settings | None = about["settings"]
+        if block is not None:  # the engine here is this process's own
+            block = block.with_engine_of(engine.settings)
         token = current.set(run)
         try:
-            yield
+            with in_force(block):
+                yield
         finally:
             current.reset(token)
             engine.journal.barrier().wait()

@@ -50,4 +50,5 @@ class TaskRunSubject:
 
     def __init__(self, run_id: UUID, name: str, scope: FlowRunSubject) -> None:
         self.id: bytes = run_id.bytes
-        self.name, self.scope = name, scope
+        self.name: str = name
+        self.scope: FlowRunSubject = scope
