@@ -56,16 +56,16 @@ class Lab:
     def start(
         self, *command: str | Path, wrapper: tuple[str, ...] = (), **environment: str
     ) -> subprocess.Popen[str]:
-        """Start ``caudal`` with arguments, or a script with arguments, in a process group of its own.
+        """Start ``caudal`` or a module of it with arguments, or a script with arguments, in a process group of its own.
 
         Args:
-            command: ``caudal`` or the name of a script, and arguments.
+            command: ``caudal``, ``caudal.compat``, or the name of a script, and arguments.
             wrapper: A command that starts the command behind it.
             environment: More environment variables.
         """
         program, *arguments = map(str, command)
-        if program == "caudal":
-            python = [sys.executable, "-m", "caudal"]
+        if program.partition(".")[0] == "caudal":
+            python = [sys.executable, "-m", program]
         else:
             python = [sys.executable, str(SCRIPTS / program)]
         process = subprocess.Popen(

@@ -180,6 +180,20 @@ def _print_inspection(inspection: FlowRunInspection) -> None:
 
 @flow_run.command()
 @click.argument("run", metavar="RUN")
+@output_option
+def explain(run: str, output: str) -> None:
+    """Say why a flow run waits, failed or crashed, and what came from the cache."""
+    from caudal.cli.explanation import print_explanation
+    from caudal.client import get_client
+    from caudal.engine.composition import current_engine
+    from caudal.explain import explain_flow_run
+
+    current_engine().sweep()
+    print_explanation(explain_flow_run(get_client().find_flow_run(run)), output)
+
+
+@flow_run.command()
+@click.argument("run", metavar="RUN")
 @follow_option
 @level_option
 @output_option

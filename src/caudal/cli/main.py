@@ -26,6 +26,7 @@ from caudal.exceptions import (
     ObjectNotFound,
     ParameterError,
     ScriptError,
+    TaskRunNotReplayableError,
 )
 
 _COMMANDS = {
@@ -49,6 +50,7 @@ _USAGE_ERRORS = (
     ObjectNotFound,
     ParameterError,
     ScriptError,
+    TaskRunNotReplayableError,
 )
 
 

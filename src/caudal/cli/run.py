@@ -23,6 +23,11 @@ from caudal.cli.output import output_option
     metavar="RUN",
     help="Go on with an earlier run, by its id, the start of it, or its name.",
 )
+@click.option(
+    "--as-prefect",
+    is_flag=True,
+    help="Have `import prefect` in the file mean caudal.",
+)
 @output_option
 @click.pass_context
 def run(
@@ -31,6 +36,8 @@ def run(
     parameters: tuple[str, ...],
     resumed: str | None,
     output: str,
+    *,
+    as_prefect: bool,
 ) -> None:
     """Run a flow from a file and watch it.
 
@@ -45,6 +52,10 @@ def run(
     from caudal.entrypoint import load_flow
     from caudal.settings import get_current_settings
 
+    if as_prefect:
+        from caudal import compat
+
+        compat.tell_ignored(compat.install())
     texts = split_parameters(parameters)
     get_current_settings()  # wrong settings are reported before any of the user's code runs
     with results_apart(output) as results:

@@ -169,6 +169,27 @@ def _print_inspection(inspection: TaskRunInspection) -> None:
 @task_run.command()
 @click.argument("run", metavar="RUN")
 @_flow_run_option
+@output_option
+def explain(run: str, flow_run: str | None, output: str) -> None:
+    """Say why a task run waits or failed, or where its result came from.
+
+    Where the cache did not have the result, the closest run that kept one is named, and which parts of the cache key differ.
+    """
+    from caudal.cli.explanation import print_explanation
+    from caudal.cli.finding import find_task_run
+    from caudal.engine.composition import current_engine
+    from caudal.explain import explain_task_run
+
+    engine = current_engine()
+    engine.sweep()
+    row = engine.ledger.task_run(find_task_run(run, flow_run).id.bytes)
+    assert row is not None, "it was found"
+    print_explanation(explain_task_run(row), output)
+
+
+@task_run.command()
+@click.argument("run", metavar="RUN")
+@_flow_run_option
 @follow_option
 @level_option
 @output_option
@@ -194,3 +215,25 @@ def logs(
         has_ended=has_ended,
         follow=follow,
     )
+
+
+@task_run.command()
+@click.argument("run", metavar="RUN")
+@_flow_run_option
+@click.option(
+    "--pdb", is_flag=True, help="Look around in the debugger when it fails again."
+)
+@click.pass_context
+def replay(ctx: click.Context, run: str, flow_run: str | None, *, pdb: bool) -> None:
+    """Run one failed task run again, here, with the inputs it had.
+
+    Today's code of the task is called, once: no retries, time-out or cache. The call is recorded as a task run of its own. Exit status 0: it
+    completed.
+    """
+    from caudal.cli.finding import find_task_run
+    from caudal.cli.replaying import replay_and_show
+    from caudal.engine.composition import current_engine
+
+    row = current_engine().ledger.task_run(find_task_run(run, flow_run).id.bytes)
+    assert row is not None, "it was found"
+    ctx.exit(replay_and_show(row, debug=pdb))

@@ -276,8 +276,15 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     if kind in {"FAILED", "CRASHED"}:
         trace = user_traceback(error) if isinstance(error, BaseException) else ""
         task_logger(run).error("%s\n%s", state.message or state.name, trace)
+        yield Io(_keep_inputs, run)
     run.finish(kind, state.name, state.data, state.message)
     yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
+
+
+def _keep_inputs(run: LiveTask) -> None:
+    from caudal.engine.inputs_kept import keep_inputs  # noqa: PLC0415 - only runs that fail need it
+
+    keep_inputs(run)
 
 
 def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bool]:

@@ -14,6 +14,7 @@
     +-- ScriptError                 a flow file that cannot be loaded
     |   +-- MissingFlowError            no such flow in the file
     |   +-- UnspecifiedFlowError        several flows in the file and none was named
+    +-- UnsupportedImportError      a pipeline written for Prefect uses a name that caudal does not have
     +-- RunError                    the outcome of a run, raised where its result is asked for
     |   +-- FailedRun, RemoteError      the run failed; an error of another process, as text
     |   +-- CrashedRun, WorkerCrashedError
@@ -24,6 +25,7 @@
     |   +-- LeaseLostError              another process took the run over
     |   +-- FlowRunNotResumableError    the run cannot be taken up again
     |   +-- FlowRunNotCancellableError  the run has ended
+    |   +-- TaskRunNotReplayableError   the task run cannot be run again by itself
     +-- ObjectNotFound              nothing is recorded under an id or name
     +-- ObjectAlreadyExists         something of that name is there already; also a ValueError
     +-- InvalidNameError            a name or key has characters that are not permitted; also a ValueError
@@ -56,6 +58,7 @@ from caudal.exceptions.calls import (
     ReservedArgumentError,
     ScriptError,
     UnspecifiedFlowError,
+    UnsupportedImportError,
 )
 from caudal.exceptions.names import (
     InvalidNameError,
@@ -90,6 +93,7 @@ from caudal.exceptions.runs import (
     ResumeMismatchError,
     RunError,
     RunTimeoutError,
+    TaskRunNotReplayableError,
     TaskRunTimeoutError,
     UnfinishedRun,
     UpstreamTaskError,
@@ -164,11 +168,13 @@ __all__ = [
     "SettingError",
     "SettingsFileError",
     "StorageError",
+    "TaskRunNotReplayableError",
     "TaskRunTimeoutError",
     "UnfinishedRun",
     "UnknownSerializerError",
     "UnknownSettingError",
     "UnspecifiedFlowError",
+    "UnsupportedImportError",
     "UpstreamTaskError",
     "WorkerCrashedError",
 ]

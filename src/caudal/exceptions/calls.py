@@ -167,6 +167,26 @@ class ScriptError(CaudalError):
         return f"cannot load flows from {self.path!r}: {self.reason}"
 
 
+class UnsupportedImportError(CaudalError, ImportError):
+    """A pipeline that was written for Prefect imports or uses a name that caudal does not have.
+
+    Args:
+        symbol: The name, with its module.
+    """
+
+    symbol: str
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol)
+        self.symbol = symbol
+
+    def __str__(self) -> str:
+        return (
+            f"caudal has nothing that stands for {self.symbol!r}. The page 'Coming from Prefect' of the documentation lists what there is "
+            "and what takes the place of the rest."
+        )
+
+
 class MissingFlowError(ScriptError):
     """The file does not hold the flow that was asked for."""
 

@@ -106,6 +106,25 @@ class FlowRunNotResumableError(RunError):
         return f"flow run {self.flow_run!r} cannot be resumed: {self.reason}"
 
 
+class TaskRunNotReplayableError(RunError):
+    """A recorded task run cannot be run again by itself.
+
+    Args:
+        task_run: Name of the task run.
+        reason: Why not.
+    """
+
+    task_run: str
+    reason: str
+
+    def __init__(self, task_run: str, reason: str) -> None:
+        super().__init__(task_run, reason)
+        self.task_run, self.reason = task_run, reason
+
+    def __str__(self) -> str:
+        return f"task run {self.task_run!r} cannot be replayed: {self.reason}. `caudal task-run inspect` shows what is on record."
+
+
 class ResumeMismatchError(RunError):
     """A resumed flow run does not do what its earlier attempt did: the code or its inputs have changed.
 

@@ -200,6 +200,12 @@ class Settings:
         default=8192,
     )
 
+    tasks_inputs_limit_bytes: Setting[int] = Setting(
+        parsing.count,
+        "Largest pickled arguments of a failed task run that are kept for `caudal task-run replay`; 0 keeps none.",
+        default=1_048_576,
+    )
+
     logging_level: Setting[str] = Setting(
         parsing.choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
         "Least severe log records that are shown and recorded.",

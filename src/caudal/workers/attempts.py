@@ -39,6 +39,10 @@ def main() -> None:
     except (EOFError, OSError):  # it is gone already
         return
     exchange_settings(settings)
+    if "CAUDAL__AS_PREFECT" in os.environ:
+        from caudal import compat  # noqa: PLC0415 - only pipelines written for Prefect need it
+
+        compat.install()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, calls), daemon=True).start()
     send = _sender(connection)

@@ -1,0 +1,196 @@
+"""Runs pipelines that import Prefect, unchanged: in this process, ``import prefect`` means caudal.
+
+    python -m caudal.compat FILE [ARGUMENT ...]
+    caudal run --as-prefect FILE:FLOW
+
+A name that caudal does not have is an error where it is imported or used, and says so; nothing is a stand-in that does nothing. An installed
+Prefect is not touched, and not used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.util import find_spec, spec_from_loader
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from caudal.exceptions import UnsupportedImportError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+
+#: Set for worker processes of a process in which ``import prefect`` means caudal.
+VARIABLE = "CAUDAL__AS_PREFECT"
+
+#: Modules that have another place in caudal; the others have the same name below ``caudal``.
+_MODULES = {
+    "prefect.client.orchestration": "caudal.client",
+    "prefect.flow_runs": "caudal",
+    "prefect.main": "caudal",
+    "prefect.utilities": "caudal",
+    "prefect.utilities.annotations": "caudal",
+}
+
+#: Names that carry the brand; ``PREFECT_...`` is ``CAUDAL_...``.
+_NAMES = {
+    "PrefectException": "CaudalError",
+    "PrefectFlowRunFuture": "FlowRunFuture",
+    "PrefectFuture": "Future",
+    "PrefectFutureList": "FutureList",
+    "PrefectClient": "AsyncClient",
+    "SyncPrefectClient": "SyncClient",
+    "prefect_test_harness": "caudal_test_harness",
+}
+
+#: What modules have that is not their own business.
+_COPIED = ("__all__", "__version__")
+
+#: Variables that say where Prefect's server is; caudal needs none.
+_NEEDLESS = ("PREFECT_API_", "PREFECT_SERVER_", "PREFECT_CLIENT_", "PREFECT_UI_")
+
+
+def install() -> list[str]:
+    """Make ``import prefect`` mean caudal in this process and its workers.
+
+    Variables ``PREFECT_...`` count as ``CAUDAL_...`` where caudal has the setting and it is not given.
+
+    Returns:
+        The variables that caudal has no setting for; those about a server are not among them.
+
+    Raises:
+        RuntimeError: Prefect itself was imported before.
+    """
+    loaded = sys.modules.get("prefect")
+    if loaded is not None and not isinstance(loaded, _Alias):
+        msg = "Prefect itself was imported already in this process; install caudal.compat before"
+        raise RuntimeError(msg)
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+    os.environ[VARIABLE] = "1"
+    return _adopt_variables()
+
+
+def _adopt_variables() -> list[str]:
+    from caudal.settings import declared  # noqa: PLC0415 - the settings are not needed otherwise
+
+    unknown: list[str] = []
+    for variable, value in list(os.environ.items()):
+        if not variable.startswith("PREFECT_") or variable.startswith(_NEEDLESS):
+            continue
+        name = variable.removeprefix("PREFECT_")
+        if name.lower() in declared.SETTINGS and name != "HOME":
+            os.environ.setdefault(f"CAUDAL_{name}", value)
+        else:
+            unknown.append(variable)
+    return unknown
+
+
+class _Alias(ModuleType):
+    """A module of Prefect's name with the contents of caudal's."""
+
+    def __init__(self, name: str, target: Any) -> None:
+        super().__init__(name)
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in _COPIED:
+            raise AttributeError(name)
+        ours = _NAMES.get(name, name)
+        if ours.startswith("PREFECT_"):
+            ours = f"CAUDAL_{ours.removeprefix('PREFECT_')}"
+        found = getattr(self._target, ours, self)
+        if found is not self:
+            return found
+        path = f"{self.__name__}.{name}"
+        if _find_target(path) is None:
+            raise UnsupportedImportError(path)
+        return importlib.import_module(path)
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules of Prefect's names."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the protocol's
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Return how to load a module of Prefect's, None for others."""
+        if fullname.partition(".")[0] != "prefect":
+            return None
+        found = _find_target(fullname)
+        if found is None:
+            raise UnsupportedImportError(fullname)
+        return spec_from_loader(fullname, _Loader(found), is_package=True)
+
+
+class _Loader(Loader):
+    """Makes a module of Prefect's name from one of caudal's."""
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module."""
+        return _Alias(spec.name, self._target)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: it looks names up in caudal's module."""
+
+
+def _find_target(fullname: str) -> Any:
+    """Return what stands for a module of Prefect's: a module, or an object that a module has in its place; else None."""
+    parent, _, name = fullname.rpartition(".")
+    if name.startswith("_"):
+        return None
+    ours = _MODULES.get(fullname, f"caudal{fullname.removeprefix('prefect')}")
+    try:
+        if find_spec(ours) is not None:
+            return importlib.import_module(ours)
+    except ModuleNotFoundError:  # its parent is no package
+        pass
+    held = getattr(_find_target(parent), name, None) if parent else None
+    return None if callable(held) else held
+
+
+def main(arguments: list[str]) -> int:
+    """Run a script in which ``import prefect`` means caudal, and return the exit status.
+
+    Args:
+        arguments: The script's file, and what it finds in ``sys.argv``.
+    """
+    import runpy  # noqa: PLC0415 - only needed here
+
+    if not arguments:
+        print("usage: python -m caudal.compat FILE [ARGUMENT ...]", file=sys.stderr)  # noqa: T201 - a command
+        return 2
+    tell_ignored(install())
+    file, *_ = sys.argv = arguments
+    if not os.path.isfile(file):  # noqa: PTH113 - one question
+        print(f"Error: there is no file {file!r}", file=sys.stderr)  # noqa: T201
+        return 2
+    sys.path[0] = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120 - as Python itself sets it
+    try:
+        runpy.run_path(file, run_name="__main__")
+    except UnsupportedImportError as error:
+        from caudal.engine.tracebacks import user_traceback  # noqa: PLC0415
+
+        print(user_traceback(error), file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def tell_ignored(variables: list[str]) -> None:
+    """Say on stderr which of Prefect's variables have no effect."""
+    if variables:
+        print(f"caudal: no effect: {', '.join(variables)}", file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    # The module that pipelines import is caudal.compat, not this __main__.
+    sys.exit(importlib.import_module("caudal.compat").main(sys.argv[1:]))
