@@ -32,6 +32,7 @@ __all__ = [
     "CAUDAL_TASKS_DEFAULT_RETRIES",
     "CAUDAL_TASKS_DEFAULT_RETRY_DELAY_SECONDS",
     "CAUDAL_TASKS_DISABLE_CACHING",
+    "CAUDAL_TASKS_INPUTS_LIMIT_BYTES",
     "CAUDAL_TASKS_REFRESH_CACHE",
     "CAUDAL_TASKS_RUNNER_PROCESS_POOL_MAX_WORKERS",
     "CAUDAL_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS",
@@ -64,6 +65,7 @@ CAUDAL_TASKS_DEFAULT_RETRY_DELAY_SECONDS: Setting[float | list[float]] = (
 )
 CAUDAL_TASKS_REFRESH_CACHE: Setting[bool] = Settings.tasks_refresh_cache
 CAUDAL_TASKS_DISABLE_CACHING: Setting[bool] = Settings.tasks_disable_caching
+CAUDAL_TASKS_INPUTS_LIMIT_BYTES: Setting[int] = Settings.tasks_inputs_limit_bytes
 CAUDAL_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS: Setting[int | None] = (
     Settings.tasks_runner_thread_pool_max_workers
 )
