@@ -16,7 +16,7 @@ from caudal.engine.origins import Origins
 from caudal.engine.stopping import Stop
 from caudal.exceptions import LeaseLostError
 from caudal.ledger.port import FlowWrite
-from caudal.model.ids import TaskRunIds, format_id
+from caudal.model.ids import TaskRunIds, format_id, new_id
 from caudal.model.runs import Fence, FlowRunChange, Move
 from caudal.model.states import State, StateType, is_terminal
 
@@ -57,7 +57,7 @@ class FlowScope:
     parent: Run | None
     journal: Journal
     dispatcher: Dispatcher
-    ids: TaskRunIds
+    ids: TaskRunIds | _OutsideIds
     place: None
     origins: Origins
     stop: Stop
@@ -85,7 +85,11 @@ class FlowScope:
         self.journal = parts.journal
         self.runner = runner
         self.dispatcher = Dispatcher(parts, runner)
-        self.ids = TaskRunIds(run_id or os.urandom(16), fence.attempt, os.urandom(3))
+        self.ids = (
+            _OutsideIds()
+            if run_id is None
+            else TaskRunIds(run_id, fence.attempt, os.urandom(3))
+        )
         self.path = ""
         #: A flow's code holds no place of its own; that of the task around it counts.
         self.place = None
@@ -242,6 +246,17 @@ class FlowScope:
     def __repr__(self) -> str:
         text = "outside flows" if self.id is None else format_id(self.id)
         return f"<flow run {self.name!r} {text} {self.state_name}>"
+
+
+class _OutsideIds:
+    """Gives out the ids of task runs outside flows, which sort by time among all others."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def new() -> bytes:
+        """Return the next id."""
+        return new_id(timestamp(), os.urandom(8))
 
 
 class _FlowItem:

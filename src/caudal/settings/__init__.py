@@ -25,8 +25,9 @@ from caudal.settings.current import (
     load_settings,
     temporary_settings,
 )
-from caudal.settings.declared import SETTINGS, Setting, Settings
+from caudal.settings.declared import SETTINGS, Settings
 from caudal.settings.parsing import IN_MEMORY
+from caudal.settings.setting import Setting
 
 __all__ = [
     "IN_MEMORY",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caudal.settings.declared import Setting, Settings
+from caudal.settings.declared import Settings
+from caudal.settings.setting import Setting
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from caudal.exceptions import ConfigurationError
 from caudal.settings.declared import (
     SETTINGS,
-    Given,
     Settings,
-    current,
     setting_key,
     working_directory,
 )
 from caudal.settings.profiles import Profiles, check_profile_entry
+from caudal.settings.setting import Given, current
 from caudal.settings.sources import (
     PROFILE_VARIABLE,
     from_files,

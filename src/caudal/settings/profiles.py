@@ -23,7 +23,8 @@ from caudal.exceptions import (
     SettingError,
     SettingsFileError,
 )
-from caudal.settings.declared import SETTINGS, Given, plain_key
+from caudal.settings.declared import SETTINGS, plain_key
+from caudal.settings.setting import Given
 from caudal.settings.sources import flattened, parse_toml, read_file
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from caudal.exceptions import SettingsFileError
-from caudal.settings.declared import PREFIX, Given
+from caudal.settings.setting import PREFIX, Given
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
