@@ -154,7 +154,7 @@ def test_a_home_that_may_not_be_written_is_an_error(
             "there is no setting 'lease_second' (from caudal.toml",
         ),
         ("lease_seconds = 'soon'", {}, "setting 'lease_seconds' cannot be 'soon'"),
-        ("lease_seconds = ", {}, "cannot read settings from "),
+        ("lease_seconds = ", {}, "caudal.toml' cannot be used: "),
         ("", {"CAUDAL_LEASE_SECOND": "3"}, "the nearest one is 'CAUDAL_LEASE_SECONDS'"),
         ("", {"CAUDAL_LEASE_SECONDS": "0"}, "It takes a number of seconds above 0"),
     ],

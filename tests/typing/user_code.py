@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_type
 
 from caudal import flow, get_run_logger, task, unmapped
 from caudal.futures import Future, FutureList
+from caudal.settings import (
+    CAUDAL_LOGGING_LEVEL,
+    CAUDAL_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS,
+    get_current_settings,
+    temporary_settings,
+)
 
 
 @task
@@ -51,4 +58,8 @@ async def main() -> None:
 
 
 assert_type(measure(3), str)
+with temporary_settings({CAUDAL_LOGGING_LEVEL: "DEBUG", "lease_seconds": 3}):
+    assert_type(CAUDAL_LOGGING_LEVEL.value(), str)
+    assert_type(CAUDAL_TASKS_RUNNER_THREAD_POOL_MAX_WORKERS.value(), int | None)
+    assert_type(get_current_settings().home, Path)
 double("three")  # type: ignore[call-overload]

@@ -527,6 +527,10 @@ def test_defaults_can_be_set_and_restored(monkeypatch: pytest.MonkeyPatch) -> No
         restore_defaults=[CAUDAL_LEASE_SECONDS, CAUDAL_DURABILITY],
     ) as settings:
         assert (settings.lease_seconds, settings.durability) == (2.0, "commit")
+    with temporary_settings(
+        set_defaults={CAUDAL_LEASE_SECONDS: 1}, restore_defaults=[CAUDAL_LEASE_SECONDS]
+    ) as settings:
+        assert settings.lease_seconds == 1.0
     with pytest.raises(UnknownSettingError), temporary_settings(restore_defaults=["x"]):
         pass
 
@@ -549,6 +553,7 @@ def test_a_constant_stands_for_its_value(monkeypatch: pytest.MonkeyPatch) -> Non
     assert CAUDAL_LEASE_SECONDS.key == "lease_seconds"
     assert (str(CAUDAL_LEASE_SECONDS), bool(CAUDAL_LEASE_SECONDS)) == ("7.0", True)
     assert repr(CAUDAL_LEASE_SECONDS) == "<CAUDAL_LEASE_SECONDS>"
+    assert pickle.loads(pickle.dumps(CAUDAL_LEASE_SECONDS)) is CAUDAL_LEASE_SECONDS  # noqa: S301
     with temporary_settings({CAUDAL_LOGGING_COLORS: False}):
         assert not CAUDAL_LOGGING_COLORS
 
@@ -562,7 +567,7 @@ def test_everything_that_is_wrong_is_found_at_once(tmp_path: Path) -> None:
         "CAUDAL_PROFILE": "nobody",
     }
 
-    settings, profile, errors = read_settings(environ, tmp_path)
+    settings, profile, _, errors = read_settings(environ, tmp_path)
 
     assert [type(error).__name__ for error in errors] == [
         "UnknownSettingError",

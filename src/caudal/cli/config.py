@@ -39,7 +39,7 @@ def view(ctx: click.Context, output: str, *, sources: bool) -> None:
     from caudal.settings import SETTINGS
     from caudal.settings.current import read_settings
 
-    settings, _, errors = read_settings()
+    settings, *_, errors = read_settings()
     values = {key: getattr(settings, key) for key in SETTINGS}
     if output == "json":
         print_json(
@@ -67,7 +67,6 @@ def set_(assignments: tuple[str, ...]) -> None:
     NAME is a setting, such as logging_level or CAUDAL_LOGGING_LEVEL. Relative paths start from this folder.
     """
     from caudal.settings import SETTINGS
-    from caudal.settings.current import read_settings
     from caudal.settings.declared import Given, setting_key, working_directory
     from caudal.settings.profiles import check_profile_entry, edited_profiles
 
@@ -82,11 +81,11 @@ def set_(assignments: tuple[str, ...]) -> None:
         check_profile_entry(key, found)
         value = _plain(SETTINGS[key].read(found))
         values[SETTINGS[key].name] = "none" if value is None else value
-    before = read_settings()
-    with edited_profiles(before.settings.home) as profiles:
-        profiles.values(before.profile, "the profile in use").update(values)
+    home, profile = _profile_in_use()
+    with edited_profiles(home) as profiles:
+        profiles.values(profile).update(values)
     for name, value in values.items():
-        click.echo(f"Set {name} to {text_of(value)} in profile {before.profile!r}.")
+        click.echo(f"Set {name} to {text_of(value)} in profile {profile!r}.")
     _tell_stronger(values)
 
 
@@ -94,20 +93,19 @@ def set_(assignments: tuple[str, ...]) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def unset(names: tuple[str, ...]) -> None:
     """Take settings out of the profile in use."""
-    from caudal.settings.current import read_settings
     from caudal.settings.profiles import edited_profiles, written_name
 
-    before = read_settings()
+    home, profile = _profile_in_use()
     written = [written_name(name) for name in names]
-    with edited_profiles(before.settings.home) as profiles:
-        values = profiles.values(before.profile, "the profile in use")
+    with edited_profiles(home) as profiles:
+        values = profiles.values(profile)
         for name in written:
             if name not in values:
-                message = f"{name} is not set in profile {before.profile!r}. See: caudal profile inspect"
+                message = f"{name} is not set in profile {profile!r}. See: caudal profile inspect"
                 raise click.UsageError(message)
             del values[name]
     for name in written:
-        click.echo(f"Removed {name} from profile {before.profile!r}.")
+        click.echo(f"Removed {name} from profile {profile!r}.")
     _tell_stronger(written)
 
 
@@ -139,6 +137,21 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return str(value)
+
+
+def _profile_in_use() -> tuple[Path, str]:
+    """Return the home folder and the name of the profile to change, however wrong the settings are otherwise.
+
+    Raises:
+        ProfileNotFoundError: There is no profile of the name.
+        SettingsFileError: The file of the profiles cannot be read.
+    """
+    from caudal.settings.current import read_settings
+    from caudal.settings.profiles import Profiles
+
+    reading = read_settings()
+    Profiles(reading.settings.home).values(reading.profile, reading.chosen_by)
+    return reading.settings.home, reading.profile
 
 
 def _plain(value: Any) -> Any:

@@ -54,7 +54,7 @@ class UnknownSettingError(ConfigurationError):
 
 
 class SettingsFileError(ConfigurationError):
-    """A settings file cannot be read.
+    """A settings file cannot be read or written.
 
     Args:
         path: The file.
@@ -69,7 +69,7 @@ class SettingsFileError(ConfigurationError):
         self.path, self.reason = path, reason
 
     def __str__(self) -> str:
-        return f"cannot read settings from {self.path!r}: {self.reason}. Correct the file, or move it away."
+        return f"settings file {self.path!r} cannot be used: {self.reason}. Correct it, or move it away."
 
 
 class ProfileNotFoundError(ConfigurationError):

@@ -37,6 +37,8 @@ class Reading(NamedTuple):
     settings: Settings
     #: Name of the profile in use.
     profile: str
+    #: What says so.
+    chosen_by: str
     #: What is wrong, the strongest source last.
     errors: list[ConfigurationError]
 
@@ -68,7 +70,7 @@ def read_settings(
         if not profile:
             profile, source = profiles.active, f"'active' in {profiles.path}"
         given = _usable(profiles.entries(profile, source), errors, check_profile_entry)
-    return Reading(Settings({**given, **beside}), profile or "", errors)
+    return Reading(Settings({**given, **beside}), profile or "", source, errors)
 
 
 @contextmanager
@@ -158,7 +160,7 @@ def temporary_settings(
     Args:
         updates: Values by constant or name: ``{CAUDAL_LOGGING_LEVEL: "DEBUG"}``, ``{"logging_level": "DEBUG"}``.
         set_defaults: Values for settings that nothing has given.
-        restore_defaults: Settings that go back to their default before ``updates`` apply.
+        restore_defaults: Settings of which is forgotten what was given before.
 
     Raises:
         SettingError: A setting does not take the value given for it.

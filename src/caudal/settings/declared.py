@@ -191,7 +191,7 @@ class Settings:
         Args:
             updates: Values by constant or name, as typed values or as text.
             set_defaults: Values for settings that were not given.
-            restore_defaults: Settings that go back to their default before ``updates`` apply.
+            restore_defaults: Settings of which is forgotten what was given before.
             source: Where the values come from.
 
         Raises:
@@ -206,10 +206,10 @@ class Settings:
                 for name, value in (values or {}).items()
             }
 
-        given = {**anew(set_defaults), **self._given}
+        kept = dict(self._given)
         for name in restore_defaults or ():
-            given.pop(setting_key(name, source), None)
-        return Settings({**given, **anew(updates)})
+            kept.pop(setting_key(name, source), None)
+        return Settings({**anew(set_defaults), **kept, **anew(updates)})
 
     def require_engine_of(self, other: Settings) -> None:
         """Do nothing when an engine made from other settings is the one that these ask for.

@@ -63,7 +63,7 @@ class Setting(Generic[T]):
         self._default = default
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.key = name
+        self.key, self._owner = name, owner
 
     @property
     def name(self) -> str:
@@ -91,6 +91,9 @@ class Setting(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._owner, self.key)  # one and the same in every process
 
     @overload
     def __get__(self, settings: None, owner: type) -> Self: ...

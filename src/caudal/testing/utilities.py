@@ -38,7 +38,7 @@ def caudal_test_harness(server_startup_timeout: Any = None) -> Generator[SyncCli
     """
     del server_startup_timeout
     with (
-        TemporaryDirectory(prefix="caudal-test-") as home,
+        TemporaryDirectory(prefix="caudal-test-", ignore_cleanup_errors=True) as home,
         temporary_settings(
             {CAUDAL_HOME: home, CAUDAL_LEDGER_PATH: IN_MEMORY},
             restore_defaults=[CAUDAL_RESULTS_LOCAL_STORAGE_PATH],

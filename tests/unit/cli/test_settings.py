@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from caudal.cli.main import run_command
-from caudal.exceptions import ProfileInUseError
+from caudal.exceptions import ProfileInUseError, ProfileNotFoundError
 from caudal.settings import SETTINGS
 from caudal.settings.profiles import Profiles
 
@@ -176,6 +176,19 @@ def test_a_profile_needs_a_name(invoke: Callable[..., Result]) -> None:
     """An empty one would count as none."""
     assert invoke("profile", "create", " ").exit_code == 2
     assert invoke("profile", "rename", "default", "").exit_code == 2
+
+
+def test_a_missing_profile_can_be_made_or_left(
+    home: Path, invoke: Callable[..., Result], succeed: Callable[..., str]
+) -> None:
+    """Whoever edited the file by hand gets on by command; nothing is set in a profile that is not there."""
+    (home / "profiles.toml").write_text("active = 'gone'\n")
+
+    with pytest.raises(ProfileNotFoundError, match="'active' in"):
+        invoke("config", "set", "lease_seconds=3")
+    assert "yes" not in succeed("profile", "ls")
+    succeed("profile", "use", "default")
+    succeed("config", "set", "lease_seconds=3")
 
 
 def test_use_tells_what_wins_over_it(
