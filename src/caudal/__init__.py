@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from caudal.model.annotations import allow_failure, quote, unmapped
     from caudal.states import State
     from caudal.tasks import Task, task
+    from caudal.transactions import Transaction
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ __all__ = [
     "Flow",
     "State",
     "Task",
+    "Transaction",
     "__version__",
     "allow_failure",
     "flow",
@@ -37,6 +39,7 @@ _HOMES = {
     "Flow": "caudal.flows",
     "State": "caudal.states",
     "Task": "caudal.tasks",
+    "Transaction": "caudal.transactions",
     "allow_failure": "caudal.model.annotations",
     "flow": "caudal.flows",
     "get_client": "caudal.client",

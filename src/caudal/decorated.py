@@ -10,7 +10,7 @@ from caudal.model.signatures import Binder, collecting, kind_of
 from caudal.model.specs import Spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
     from caudal.model.retries import RetryPolicy
@@ -120,7 +120,7 @@ class Decorated(Generic[P, R_co, S]):
             for moment, hooks in self.spec.hooks.items()
             if f"on_{moment}" not in given
         }
-        changed.spec.hooks = {**changed.spec.hooks, **kept}
+        changed.set_hooks({**changed.spec.hooks, **kept})
         return changed
 
     def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,8 +138,12 @@ class Decorated(Generic[P, R_co, S]):
     def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
         hooks = dict(self.spec.hooks)
         hooks[moment] = (*hooks.get(moment, ()), fn)
-        self.spec.hooks = hooks
+        self.set_hooks(hooks)
         return fn
+
+    def set_hooks(self, hooks: Mapping[str, Sequence[Callable[..., Any]]]) -> None:
+        """Give it other hooks, by the moment they run at."""
+        self.spec.hooks = hooks
 
     def bound(self, instance: Any, owner: Any = None) -> Self:
         """Return the same bound to an instance, or to the class for a class method, which `__get__` does for methods."""
@@ -151,7 +155,7 @@ class Decorated(Generic[P, R_co, S]):
             return self
         method: Callable[P, R_co] = bind(instance, owner)
         bound = type(self)(method, **{**self.options, "name": self.name})
-        bound.spec.hooks = self.spec.hooks
+        bound.set_hooks(self.spec.hooks)
         return bound
 
     def __repr__(self) -> str:

@@ -19,7 +19,7 @@ from caudal.model.specs import TaskSpec
 from caudal.task_options import DEFAULTS, NotSet, NotSetType, persists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from datetime import timedelta
 
     from caudal.filesystems import ResultStorage
@@ -80,8 +80,13 @@ class Task(Decorated[P, R_co, TaskSpec]):
             retry_condition=given["retry_condition_fn"],
             storage_key=given["result_storage_key"],
         )
-        spec.plain = spec.persist is None
+        spec.plain = _is_plain(spec)
         return spec
+
+    def set_hooks(self, hooks: Mapping[str, Sequence[Callable[..., Any]]]) -> None:
+        """Give it other hooks, by the moment they run at."""
+        super().set_hooks(hooks)
+        self.spec.plain = _is_plain(self.spec)
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
@@ -262,11 +267,11 @@ class Task(Decorated[P, R_co, TaskSpec]):
         return self.bound(instance, owner)
 
     def on_commit(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook run when the transaction of a run is committed."""
+        """Have a hook ``(transaction)`` run when the transaction of a completed run is committed: at once, or with the transactions around it."""
         return self._add_hook("commit", fn)
 
     def on_rollback(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Have a hook run when the transaction of a run is rolled back."""
+        """Have a hook ``(transaction)`` run when a transaction around a completed run is rolled back."""
         return self._add_hook("rollback", fn)
 
     def __reduce__(self) -> Any:
@@ -275,6 +280,11 @@ class Task(Decorated[P, R_co, TaskSpec]):
         if is_importable(self, self.__module__, self.__qualname__):
             return load, (self.__module__, self.__qualname__)
         return _remake, (self._given, self.options)
+
+
+def _is_plain(spec: TaskSpec) -> bool:
+    """Say whether runs of a task may take the short way: no results are kept, and nothing hangs on their transaction."""
+    return spec.persist is None and spec.hooks.keys().isdisjoint(("commit", "rollback"))
 
 
 def _remake(fn: Callable[..., Any], options: dict[str, Any]) -> Task[..., Any]:
@@ -313,6 +323,8 @@ def task(
     on_completion: list[Callable[..., Any]] | None = None,
     on_failure: list[Callable[..., Any]] | None = None,
     on_running: list[Callable[..., Any]] | None = None,
+    on_commit: list[Callable[..., Any]] | None = None,
+    on_rollback: list[Callable[..., Any]] | None = None,
     retry_condition_fn: Callable[[Any, Any, State[Any]], Any] | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -334,6 +346,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``cache_result_in_memory``: keep the result in memory after it was stored; true by default.
             - ``log_prints``: turn prints into log lines.
             - ``on_completion``, ``on_failure``, ``on_running``: hooks ``(task, task_run, state)``.
+            - ``on_commit``, ``on_rollback``: hooks ``(transaction)`` for the outcome of the transaction around a run.
     """
     if fn is None:
         return partial(Task[..., Any], **options)

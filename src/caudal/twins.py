@@ -64,3 +64,25 @@ async def in_thread(plain: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs)
     import asyncio  # noqa: PLC0415 - costs 40 ms; whoever awaits has it
 
     return await asyncio.to_thread(plain, *args, **kwargs)
+
+
+def finished(outcome: Any) -> Any:
+    """Return what a call gave, or where that is an awaitable, what comes of it: for plain code that calls whatever it was given.
+
+    It is awaited here, or in a thread of its own where an event loop runs here already.
+    """
+    if not hasattr(outcome, "__await__"):
+        return outcome
+    import asyncio  # noqa: PLC0415 - costs 40 ms; whoever awaits has it
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+    from contextvars import copy_context  # noqa: PLC0415
+
+    async def awaited() -> Any:
+        return await outcome
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(awaited())
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(copy_context().run, asyncio.run, awaited()).result()

@@ -294,11 +294,18 @@ def test_settings_travel_through_the_algebra() -> None:
     assert (total - "x").isolation_level == "SERIALIZABLE"
     assert configured.configure() == configured
     assert key(configured) == key(INPUTS)
-    for name in ("key_storage", "lock_manager", "isolation_level"):
+    others = {
+        "key_storage": "x",
+        "lock_manager": "x",
+        "isolation_level": "READ_COMMITTED",
+    }
+    for name, other in others.items():
         with pytest.raises(ValueError, match=name):
-            configured + TASK_SOURCE.configure(**{name: "other"})
+            configured + TASK_SOURCE.configure(**{name: other})
         with pytest.raises(ValueError, match=name):
-            total + FlowParameters().configure(**{name: "other"})
+            total + FlowParameters().configure(**{name: other})
+    with pytest.raises(ValueError, match="READ_COMMITTED or SERIALIZABLE, not 'no'"):
+        INPUTS.configure(isolation_level="no")
 
 
 def test_parts_say_what_changed() -> None:

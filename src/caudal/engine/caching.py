@@ -21,6 +21,7 @@ from caudal.exceptions import (
 from caudal.model.cache import DEFAULT
 from caudal.model.hashing import stable_hash
 from caudal.model.ids import format_id
+from caudal.model.states import is_terminal
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
@@ -59,7 +60,15 @@ class Keeping:
         run: The task run, its inputs resolved.
     """
 
-    __slots__ = ("_hash", "_key", "_parts", "_place", "_run", "persists")
+    __slots__ = (
+        "_hash",
+        "_is_prepared",
+        "_key",
+        "_parts",
+        "_place",
+        "_run",
+        "persists",
+    )
 
     persists: bool
 
@@ -73,6 +82,28 @@ class Keeping:
         self._parts: dict[str, str] = {}
         self._place = USUAL
         self._hash: str | None = None
+        self._is_prepared = False
+
+    @property
+    def key(self) -> str | None:
+        """The key under which the result can be found again, once that is known; None when it cannot."""
+        return self._key
+
+    def prepare(self) -> None:
+        """Find out under which key the result is kept, and where; a second call does nothing.
+
+        Raises:
+            ConfigurationError: The place for results that was named is none.
+        """
+        if self._is_prepared or not self.persists:
+            return
+        self._is_prepared = True
+        run, policy = self._run, self._run.spec.cache_policy
+        self._place = run.scope.parts.results.place(
+            run.scope.storage if run.spec.storage is None else run.spec.storage,
+            None if policy is None else policy.key_storage,
+        )
+        self._key = self._cache_key()
 
     def find(self) -> Kept | None:
         """Return a kept result that makes the call needless, or None.
@@ -84,13 +115,8 @@ class Keeping:
         """
         if not self.persists:
             return None
+        self.prepare()
         run = self._run
-        policy = run.spec.cache_policy
-        self._place = run.scope.parts.results.place(
-            run.scope.storage if run.spec.storage is None else run.spec.storage,
-            None if policy is None else policy.key_storage,
-        )
-        self._key = self._cache_key()
         refresh = run.spec.refresh_cache
         if (
             refresh
@@ -138,8 +164,13 @@ class Keeping:
         """Return a stored result that is read anew whenever it is asked for."""
         return StoredValue(self._run.scope.parts.results, stored, self._place)
 
+    def remember_inputs(self) -> None:
+        """Take note of the run's inputs while they are there: it will end before its result is stored."""
+        if self.persists and self._key is None:
+            self._inputs_hash()
+
     def store(self, value: Any) -> StoredResult:
-        """Store the run's result; called before the run completes.
+        """Store the run's result; called before the run completes, or within a transaction when that is committed.
 
         Raises:
             SerializationError: The value cannot be serialized.
@@ -153,7 +184,7 @@ class Keeping:
         stored = run.scope.parts.results.write(
             value,
             self._key or format_id(run.id),
-            scope=run.scope,
+            scope=None if is_terminal(run.scope.type) else run.scope,
             serializer=serializer,
             expiration=spec.cache_expiration,
             place=self._place,

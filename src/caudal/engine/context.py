@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.exceptions import MissingContextError
 from caudal.twins import ask_run
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 #: The innermost run whose code executes here: a task run, a flow run, or None outside of runs.
 current: ContextVar[Run | None] = ContextVar("caudal_run", default=None)
+
+#: The innermost transaction whose code executes here.
+active: ContextVar[Any] = ContextVar("caudal_transaction", default=None)
 
 #: Tags added by ``with tags(...)``.
 added_tags: ContextVar[frozenset[str]] = ContextVar("caudal_tags", default=frozenset())

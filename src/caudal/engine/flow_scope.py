@@ -97,6 +97,8 @@ class FlowScope:
         self.origins = Origins()
         #: Task runs that have not ended.
         self.live: set[Submitted] = set()
+        #: Transactions of task runs that take part in one, by id of the run.
+        self.transactions: dict[bytes, Any] = {}
         #: What earlier attempts at this flow run left, so that it need not be done again; None in the first attempt.
         self.recorded: Recorded | None = None
         #: Whether this process took the run over, so that it is running already.

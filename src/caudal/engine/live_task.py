@@ -14,7 +14,7 @@ from caudal.engine.results import StoredValue
 from caudal.ledger.port import TaskWrite
 from caudal.model.ids import format_id
 from caudal.model.runs import TaskRunChange, fold_task_run
-from caudal.model.states import State, StateType
+from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -169,6 +169,19 @@ class LiveTask:
             self.scope.journal.put(self)
         self.close()
 
+    def roll_back(self) -> None:
+        """Say of a completed run that what it did was undone with the transaction around it."""
+        self.at, self.state_name = timestamp(), "RolledBack"
+        self.message = "Rolled back with the transaction around it."
+        if self.pending is _WRITTEN:
+            self.pending = []
+        self.pending.append((self.type, self.state_name, self.at, self.message))
+        self.record_late()
+
+    def record_late(self) -> None:
+        """Have what became known of a run after its end recorded, too."""
+        self.scope.journal.put(_Afterwards(self))
+
     def close(self) -> None:
         """Release what the run held and tell those who wait; its last state is set."""
         self.args, self.kwargs = (), _NONE
@@ -287,3 +300,21 @@ class LiveTask:
 
     def __repr__(self) -> str:
         return f"<task run {self.name!r} {format_id(self.id)} {self.state_name}>"
+
+
+class _Afterwards:
+    """What became known of a run after its end, on its way into the ledger; its flow run may have ended too, and have no owner any more."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: LiveTask) -> None:
+        self._run = run
+
+    def collect(self, batch: Batch) -> None:
+        """Add what is new to a batch."""
+        run, scope = self._run, self._run.scope
+        if scope.lost is not None:
+            return
+        run.collect(batch)
+        if scope.id is not None and is_terminal(scope.type):
+            batch.fences.pop(scope.id, None)

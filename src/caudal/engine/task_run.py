@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.commands import Call, Collect, Hook, Io, Sleep, Until
-from caudal.engine.context import current
+from caudal.engine.context import active, current
 from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from caudal.engine.commands import Command
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import InputRun
+    from caudal.model.specs import TaskSpec
     from caudal.runners.port import Runner
 
 _COMPLETED, _FAILED, _RUNNING, _SCHEDULED = (
@@ -72,7 +74,7 @@ def task_program(
             run.finish(
                 "CANCELLED", "Cancelled", None, f"Not started: {scope.stopping}."
             )
-        elif streams or (run.spec.plain and not scope.persist):
+        elif streams or (run.spec.plain and not scope.persist and active.get() is None):
             yield from _attempts(run, runner, None)
         else:
             yield from _find_or_run(run, runner)
@@ -104,17 +106,47 @@ def _take_inputs(
 
 
 def _find_or_run(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:
-    """End the run with a kept result if one will do, else call the function."""
+    """End the run with a kept result if one will do, else call the function; in a transaction where something hangs on it."""
     from caudal.engine.caching import Keeping  # noqa: PLC0415 - 20 ms that only tasks that keep results need
 
     keeping = Keeping(run)
+    program = _kept_or_called(run, runner, keeping)
+    if active.get() is not None or _is_transactional(run.spec):
+        program = _transactions().in_transaction(run, keeping, program)
+    yield from program
+
+
+@cache
+def _transactions() -> Any:
+    """Return the module that runs in transactions need; the others start faster without it."""
+    from caudal.engine import task_transactions  # noqa: PLC0415
+
+    return task_transactions
+
+
+def _is_transactional(spec: TaskSpec) -> bool:
+    """Say whether runs of a task are transactions without one around them."""
+    policy = spec.cache_policy
+    return (
+        "commit" in spec.hooks
+        or "rollback" in spec.hooks
+        or (policy is not None and policy.isolation_level is not None)
+    )
+
+
+def _kept_or_called(
+    run: LiveTask, runner: Runner, keeping: Keeping
+) -> Generator[Command, Any, None]:
+    """End the run with a kept result if one will do, else call the function."""
     try:
+        if run.scope.transactions:
+            yield from _transactions().lock_key(run, keeping)
         kept = yield Io(keeping.find)
     except ResumeMismatchError as mismatch:
         keeping.refuse(mismatch)
         return
     except (ConfigurationError, StorageError) as error:
-        message = f"The storage for its result cannot be used: {error}"
+        message = f"Its result could not be kept: {error}"
         yield from _fail(run, State(_FAILED, "Failed", message, error))
         return
     if kept is None:
@@ -232,6 +264,8 @@ def _prepare_retry(
     if retry is None or not again or not (yield from _wants_retry(run, state)):
         yield from _fail(run, state)
         return False
+    if run.scope.transactions:
+        yield from _transactions().undo_attempt(run)
     delay = retry.delay(failures, run.scope.parts.random)
     start = f"in {delay:g} second(s)" if delay else "at once"
     message = f"{state.message or state.name}. Retry {failures}/{retry.retries} will start {start}."
@@ -252,23 +286,32 @@ def _succeed(
     run: LiveTask, keeping: Keeping | None, state: State[Any]
 ) -> Generator[Command, Any, None]:
     """Store what is to be stored and end the run well, or fail it when that cannot be done."""
+    try:
+        if run.scope.transactions and _transactions().takes_part(run):
+            program: Generator[Command, Any, State[Any]] = _transactions().settle_run(
+                run, state
+            )
+            state = yield from program
+        elif keeping is not None and keeping.persists:
+            yield Io(keeping.store, state.data)
+    except (SerializationError, StorageError) as error:
+        message = f"The result could not be stored: {error}"
+        yield from _fail(run, State(_FAILED, "Failed", message, error))
+        return
     data = state.data
-    if keeping is not None and keeping.persists:
-        try:
-            stored = yield Io(keeping.store, data)
-        except (SerializationError, StorageError) as error:
-            message = f"The result could not be stored: {error}"
-            yield from _fail(run, State(_FAILED, "Failed", message, error))
-            return
-        if not run.spec.cache_in_memory:
-            data = keeping.stored_value(stored)
+    if keeping is not None and run.stored is not None and not run.spec.cache_in_memory:
+        data = keeping.stored_value(run.stored)
     run.scope.origins.note(data, run)
     run.finish(_COMPLETED, state.name, data, state.message)
+    if run.scope.transactions:
+        _transactions().notice(run)
     yield from _hooks(run, "completion")
 
 
 def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     """End the run badly."""
+    if run.scope.transactions:
+        yield from _transactions().abort_run(run)
     error = state.data
     if isinstance(error, BaseException):
         run.know(error=error_details(error))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from caudal.exceptions import HashError
 from caudal.model.hashing import source_hash, stable_hash
+from caudal.model.transactions import IsolationLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +45,16 @@ class CachePolicy:
         lock_manager: Any = None,
         isolation_level: Any = None,
     ) -> Self:
-        """Return this policy with other settings; those that are None stay as they are."""
+        """Return this policy with other settings; those that are None stay as they are.
+
+        Raises:
+            ValueError: There is no such isolation level.
+        """
+        if isolation_level is not None:
+            if isolation_level not in set(IsolationLevel):
+                known = " or ".join(IsolationLevel)
+                raise ValueError(f"isolation_level is {known}, not {isolation_level!r}")
+            isolation_level = IsolationLevel(isolation_level)
         given = {
             "key_storage": key_storage,
             "lock_manager": lock_manager,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.exceptions import CaudalError, ResultLostError, StorageError
 from caudal.storage.port import BlobStore
+from caudal.twins import finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 
 class FileSystem(Protocol):
@@ -78,8 +78,7 @@ class FileSystemStore(BlobStore):
 
     def _run(self, action: str, key: str, call: Callable[..., Any], *args: Any) -> Any:
         try:
-            outcome = call(*args)
-            return _awaited(outcome) if inspect.iscoroutine(outcome) else outcome
+            return finished(call(*args))
         except CaudalError:
             raise
         except Exception as error:
@@ -97,19 +96,3 @@ class FileSystemStore(BlobStore):
             "nothing is kept there",
             "Run the task again with refresh_cache=True, or give the result_storage that it was written to",
         )
-
-
-def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end, in a thread of its own where an event loop runs here."""
-    import asyncio  # noqa: PLC0415 - costs 40 ms; only file systems with coroutines need it
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-    from contextvars import copy_context  # noqa: PLC0415
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(
-            copy_context().run, asyncio.run, cast("Any", coroutine)
-        ).result()
