@@ -1,15 +1,17 @@
-"""What a client reads of artifacts and variables."""
+"""What a client reads of artifacts, variables and blocks."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from caudal.artifacts.kinds import artifact_of
 from caudal.clock import timestamp
-from caudal.exceptions import ObjectNotFound
+from caudal.exceptions import BlockNotFound, ObjectNotFound
 from caudal.ledger.documents import DocumentFilter
 from caudal.model.documents import DocumentChange, DocumentWrite
+from caudal.model.views import block_view
 from caudal.variables import variable_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from caudal.engine.engine import Engine
     from caudal.ledger.documents import Documents
     from caudal.model.documents import Document, DocumentKind
+    from caudal.model.views import BlockDocument
     from caudal.variables import Variable
 
 #: The most rows a single read returns.
@@ -116,6 +119,69 @@ class DocumentReads:
         if not found:
             raise ObjectNotFound("variable", name)
         self._delete("variable", UUID(bytes=found[0].id), name)
+
+    def read_block_document(self, block_document_id: UUID) -> BlockDocument:
+        """Return a block as it is kept, secrets masked.
+
+        Raises:
+            BlockNotFound: There is none.
+        """
+        return block_view(self._block(block_document_id))
+
+    def read_block_document_by_name(
+        self, name: str, block_type_slug: str
+    ) -> BlockDocument:
+        """Return a block as it is kept, secrets masked.
+
+        Raises:
+            BlockNotFound: There is none.
+        """
+        where = DocumentFilter("block", name, block_type_slug)
+        found = self._documents().find(where, limit=1)
+        if not found:
+            raise BlockNotFound("block", f"{block_type_slug}/{name}")
+        return block_view(found[0])
+
+    def read_block_documents(
+        self,
+        block_type_slug: str | None = None,
+        *,
+        limit: int = 100,
+        before: UUID | None = None,
+    ) -> list[BlockDocument]:
+        """Return blocks as they are kept, newest first, secrets masked.
+
+        Args:
+            block_type_slug: Only blocks of this type.
+            limit: The most blocks to return, up to 10,000.
+            before: Continue a list after this block.
+        """
+        found = self._documents().find(
+            DocumentFilter("block", type=block_type_slug),
+            limit=min(limit, MAX_LIMIT),
+            before=before.bytes if before else None,
+        )
+        return [block_view(row) for row in found]
+
+    def read_block_types(self) -> dict[str, int]:
+        """Return the number of blocks of each type that has any, by slug."""
+        found = self._documents().find(DocumentFilter("block"), limit=MAX_LIMIT)
+        return dict(sorted(Counter(row.type for row in found).items()))
+
+    def delete_block_document(self, block_document_id: UUID) -> None:
+        """Delete a block.
+
+        Raises:
+            BlockNotFound: There is none.
+        """
+        row = self._block(block_document_id)
+        self._delete("block", block_document_id, f"{row.type}/{row.key}")
+
+    def _block(self, block_document_id: UUID) -> Document:
+        row = self._documents().get(block_document_id.bytes)
+        if row is None or row.kind != "block":
+            raise BlockNotFound("block", str(block_document_id))
+        return row
 
     def _documents(self) -> Documents:
         """Return the ledger's documents, with everything written that this process recorded so far."""

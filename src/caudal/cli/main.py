@@ -35,6 +35,7 @@ _COMMANDS = {
     "task-run": "caudal.cli.task_run:task_run",
     "artifact": "caudal.cli.artifact:artifact",
     "variable": "caudal.cli.variable:variable",
+    "block": "caudal.cli.block:block",
     "config": "caudal.cli.config:config",
     "profile": "caudal.cli.profile:profile",
     "version": "caudal.cli.version:version",

@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.context import current
+from caudal.engine.masking import masked, masked_json
 from caudal.model.jsonable import jsonable
 from caudal.model.runs import LogRow
 
@@ -131,7 +132,10 @@ class LogItem:
 
     def collect(self, batch: Batch) -> None:
         """Add the line to a batch."""
-        batch.logs.append(self.row)
+        row = self.row
+        batch.logs.append(
+            row._replace(message=masked(row.message), extra=masked_json(row.extra))
+        )
 
 
 def structured(record: logging.LogRecord) -> dict[str, Any] | None:
@@ -202,6 +206,10 @@ class ConsoleHandler(logging.StreamHandler[Any]):
     @stream.setter
     def stream(self, value: Any) -> None:
         pass
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without secrets."""
+        return masked(super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line; records marked ``caudal_quiet`` are for the ledger only."""

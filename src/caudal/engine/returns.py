@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.inputs import Pending, find, rebuild
+from caudal.engine.masking import masked
 from caudal.exceptions import CancelRequested, DeadlineReached
 from caudal.model.states import State, StateType
 
@@ -82,7 +83,7 @@ def describe(error: BaseException) -> str:
 def text_of(error: BaseException) -> str:
     """Return what an exception says, whatever its class does."""
     try:
-        return str(error)
+        return masked(str(error))
     except Exception as problem:  # noqa: BLE001 - the user's class; its failure must not hide the exception
         return f"<its text cannot be made: {type(problem).__name__}>"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 
+from caudal.engine.masking import masked
 from caudal.engine.returns import text_of
 
 #: Characters of a traceback that are kept in the ledger; its end says most.
@@ -22,7 +23,7 @@ def user_traceback(error: BaseException) -> str:
             users = [frame for frame in part.stack if not is_internal(frame.filename)]
             part.stack = traceback.StackSummary.from_list(users)
             seen += [part.__cause__, part.__context__]
-    return "".join(trace.format()).rstrip()
+    return masked("".join(trace.format()).rstrip())
 
 
 def error_details(error: BaseException) -> dict[str, str]:

@@ -4,6 +4,7 @@
     +-- ConfigurationError          something is set up in a way that cannot be used
     |   +-- SettingError, UnknownSettingError, SettingsFileError
     |   +-- UnknownSerializerError
+    |   +-- EncryptionKeyError          the key for secrets cannot be used
     +-- ParameterError              a flow or task was called with arguments it does not accept
     |   +-- ParameterBindError          missing, surplus or unknown arguments
     |   +-- ParameterTypeError          a value that does not fit its type hint
@@ -27,6 +28,10 @@
     |   +-- FlowRunNotCancellableError  the run has ended
     |   +-- TaskRunNotReplayableError   the task run cannot be run again by itself
     +-- ObjectNotFound              nothing is recorded under an id or name
+    |   +-- BlockNotFound               no such block; also a ValueError
+    +-- UnknownBlockType            the class of a type of block is not imported
+    +-- BlockNotLoadableError       what is kept of a block does not fit its class; also a ValueError
+    +-- SecretNotReadableError      a secret was encrypted with another key
     +-- ObjectAlreadyExists         something of that name is there already; also a ValueError
     +-- InvalidNameError            a name or key has characters that are not permitted; also a ValueError
     +-- InvalidValueError           a value cannot be kept where it was to be kept; also a ValueError
@@ -45,6 +50,13 @@ keeps its fields and its text when it travels to another process by pickle.
 
 from __future__ import annotations
 
+from caudal.exceptions.blocks import (
+    BlockNotFound,
+    BlockNotLoadableError,
+    EncryptionKeyError,
+    SecretNotReadableError,
+    UnknownBlockType,
+)
 from caudal.exceptions.calls import (
     DurableParametersError,
     MappingError,
@@ -120,6 +132,8 @@ from caudal.exceptions.values import (
 
 __all__ = [
     "AmbiguousNameError",
+    "BlockNotFound",
+    "BlockNotLoadableError",
     "CancelRequested",
     "CancelledRun",
     "CaudalError",
@@ -129,6 +143,7 @@ __all__ = [
     "DeadlineReached",
     "DeserializationError",
     "DurableParametersError",
+    "EncryptionKeyError",
     "FailedRun",
     "FlowRunNotCancellableError",
     "FlowRunNotResumableError",
@@ -164,6 +179,7 @@ __all__ = [
     "RunError",
     "RunTimeoutError",
     "ScriptError",
+    "SecretNotReadableError",
     "SerializationError",
     "SettingError",
     "SettingsFileError",
@@ -171,6 +187,7 @@ __all__ = [
     "TaskRunNotReplayableError",
     "TaskRunTimeoutError",
     "UnfinishedRun",
+    "UnknownBlockType",
     "UnknownSerializerError",
     "UnknownSettingError",
     "UnspecifiedFlowError",

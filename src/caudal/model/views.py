@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from caudal.model.masking import without_secrets
 from caudal.model.states import State
 
 if TYPE_CHECKING:
+    from caudal.model.documents import Document
     from caudal.model.runs import FlowRunRow, TaskRunRow
 
 
@@ -98,6 +100,31 @@ class TaskRun:
     def duration_seconds(self) -> float | None:
         """Seconds between start and end; None while one of them is missing."""
         return _seconds(self.start_time, self.end_time)
+
+
+@dataclass(slots=True)
+class BlockDocument:
+    """A block as it is kept, with a mask in place of each secret."""
+
+    id: UUID
+    name: str
+    block_type_slug: str
+    #: The fields; a saved block inside is a reference.
+    data: dict[str, Any]
+    created: datetime
+    updated: datetime
+
+
+def block_view(row: Document) -> BlockDocument:
+    """Return a block's document as users see it."""
+    return BlockDocument(
+        id=UUID(bytes=row.id),
+        name=row.key or "",
+        block_type_slug=row.type,
+        data=without_secrets(row.data["fields"]),
+        created=utc(row.created_at),
+        updated=utc(row.updated_at),
+    )
 
 
 def flow_run_view(row: FlowRunRow) -> FlowRun:

@@ -10,8 +10,11 @@ from caudal.settings.setting import Setting
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from caudal.settings.parsing import Hidden
+
 __all__ = [
     "CAUDAL_DURABILITY",
+    "CAUDAL_ENCRYPTION_KEY",
     "CAUDAL_FLOWS_DEFAULT_RETRIES",
     "CAUDAL_FLOWS_DEFAULT_RETRY_DELAY_SECONDS",
     "CAUDAL_HOME",
@@ -47,6 +50,7 @@ CAUDAL_LEDGER_BUSY_TIMEOUT_SECONDS: Setting[float] = (
 CAUDAL_LEDGER_FLUSH_INTERVAL_SECONDS: Setting[float] = (
     Settings.ledger_flush_interval_seconds
 )
+CAUDAL_ENCRYPTION_KEY: Setting[Hidden | None] = Settings.encryption_key
 CAUDAL_DURABILITY: Setting[str] = Settings.durability
 CAUDAL_LEASE_SECONDS: Setting[float] = Settings.lease_seconds
 CAUDAL_RECOVERY_LIMIT: Setting[int] = Settings.recovery_limit

@@ -45,6 +45,11 @@ class Settings:
         "The longest time that an event waits to be written.",
         default=0.05,
     )
+    encryption_key: Setting[parsing.Hidden | None] = Setting(
+        parsing.secret,
+        "Key for secrets in blocks, 32 bytes in URL-safe base 64; without it the file encryption.key in 'home' is made and used.",
+        default=None,
+    )
     durability: Setting[str] = Setting(
         parsing.choice("async", "commit", "sync"),
         "What a finished run survives: 'async' nothing within one flush, 'commit' the death of the process, "

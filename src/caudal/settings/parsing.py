@@ -40,6 +40,31 @@ def text(value: object, _base: Path) -> str:
     return value
 
 
+class Hidden:
+    """A text that is masked wherever it is shown."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get(self) -> str:
+        """Return the text."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "********"
+
+
+def secret(value: object, _base: Path) -> Hidden | None:
+    """Return a text that is not shown, or None."""
+    if value is None or isinstance(value, Hidden):
+        return value
+    if value == "none":
+        return None
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text")
+    return Hidden(value)
+
+
 def switch(value: object, _base: Path) -> bool:
     """Return true or false."""
     if isinstance(value, bool):

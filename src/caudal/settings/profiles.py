@@ -167,6 +167,9 @@ def check_profile_entry(key: str, found: Given) -> None:
     if key == "home":
         expected = "no value there, because profiles are kept in it; set the environment variable CAUDAL_HOME"
         raise SettingError(key, found.value, found.source, expected)
+    if key == "encryption_key":
+        expected = "no value there, because profiles are shown; set the environment variable CAUDAL_ENCRYPTION_KEY"
+        raise SettingError(key, "********", found.source, expected)
 
 
 @contextmanager

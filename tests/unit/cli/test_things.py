@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal.artifacts import Artifact, create_markdown_artifact, create_table_artifact
-from caudal.exceptions import ObjectNotFound
+from caudal.blocks.system import Secret
+from caudal.exceptions import BlockNotFound, ObjectNotFound
 from caudal.variables import Variable
 
 if TYPE_CHECKING:
@@ -132,3 +133,40 @@ def test_artifacts_are_deleted_by_key_and_by_id(
     assert Artifact.get("other") is not None
     assert invoke("artifact", "delete").exit_code == 2
     assert invoke("artifact", "delete", "other", "--id", str(second)).exit_code == 2
+
+
+def test_blocks_are_listed_and_inspected_without_their_secrets(
+    succeed: Succeed, invoke: Callable[..., Result]
+) -> None:
+    """Nothing that the command line prints shows a secret."""
+    assert "There are no blocks" in invoke("block", "ls").stderr
+    block_id = Secret(value="geheimes-wort").save("api-key")
+
+    listed = json.loads(succeed("block", "ls", "--output", "json"))
+    assert [(each["type"], each["name"]) for each in listed] == [("secret", "api-key")]
+    by_name = succeed("block", "inspect", "secret/api-key", "-o", "json")
+    assert json.loads(by_name) == listed[0]
+    assert listed[0]["data"] == {"value": "********"}
+    shown = succeed("block", "inspect", "--id", block_id)
+    assert "********" in shown
+    assert "secret/api-key" in succeed("block", "ls")
+    assert "geheim" not in shown + by_name
+    types = json.loads(succeed("block", "type", "ls", "-o", "json"))
+    assert types == [{"slug": "secret", "blocks": 1}]
+    assert succeed("block", "type", "ls").split() == ["TYPE", "BLOCKS", "secret", "1"]
+
+
+def test_blocks_are_deleted_by_name_and_by_id(
+    succeed: Succeed, invoke: Callable[..., Result]
+) -> None:
+    """Neither or both is wrong usage; what is not there is an error."""
+    Secret(value="x").save("a")
+    second = Secret(value="x").save("b")
+
+    succeed("block", "delete", "secret/a")
+    succeed("block", "delete", "--id", second)
+
+    assert json.loads(succeed("block", "ls", "-o", "json")) == []
+    assert invoke("block", "delete").exit_code == 2
+    with pytest.raises(BlockNotFound, match="secret/a"):
+        invoke("block", "delete", "secret/a")
