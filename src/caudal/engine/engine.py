@@ -90,6 +90,7 @@ class Engine:
         self.trusted_until = inf
         self.journal = Journal(
             ledger,
+            self.owner,
             duties=[
                 (settings.lease_seconds / 3, self._keep_house),
                 (WATCH_SECONDS, self.watch),
@@ -149,8 +150,8 @@ class Engine:
 
     def register(self, flow_run_id: bytes, scope: FlowScope) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on."""
-        self._scopes[flow_run_id] = scope
         self._hold_lease()
+        self._scopes[flow_run_id] = scope
 
     def forget(self, flow_run_id: bytes) -> None:
         """Learn that a flow run has ended here."""
@@ -160,9 +161,16 @@ class Engine:
         """Take a flow run over for this process; see ``Ledger.claim``."""
         self.journal.barrier().wait()
         self._hold_lease()
-        return self.ledger.claim(
-            flow_run_id, self.owner, timestamp(), is_alive, again=again
-        )
+        try:
+            return self.ledger.claim(
+                flow_run_id, self.owner, timestamp(), is_alive, again=again
+            )
+        except LedgerError:
+            # It may have been written all the same; nobody else could take the run over as long as this process lives.
+            row = self.ledger.flow_run(flow_run_id)
+            if row is None or row.owner != self.owner or flow_run_id in self._scopes:
+                raise
+            return row
 
     def sweep(self) -> Sequence[FlowRunRow]:
         """Mark the runs of dead processes as crashed; see ``Ledger.sweep``."""
@@ -198,7 +206,7 @@ class Engine:
             self._loop.close()
             self._loop = None
         self.journal.close()
-        if self._leased:
+        if self._leased or self.journal.has_written:
             self._leased = False
             with suppress(LedgerError):  # where it cannot be given up it expires
                 self.ledger.release(self.owner)
@@ -224,7 +232,11 @@ class Engine:
     def _hold_lease(self) -> None:
         if not self._leased:
             self._leased = True
-            self.renew()
+            try:
+                self.renew()
+            except LedgerError:
+                self._leased = False
+                raise
 
     def renew(self) -> None:
         """Extend the lease; when it had run out, as in a process that slept, see which flow runs others own by now.

@@ -8,8 +8,8 @@ A run that starts and ends between two commits costs one event and one row, beca
 once. Moves that nobody has to see at once (a task is pending, a task runs) are *deferred*: they are written when the run
 ends or after ``flush_interval`` seconds, whichever comes first.
 
-Failures. A commit that fails is retried with the same batch, so that nothing is lost or reordered; while it fails, barriers wait.
-After ``give_up_seconds`` the waiters get the error and the batch stays for the next attempt. The thread also has *duties*, in time even when
+Failures. A commit that fails is retried with the same batch, so that nothing is lost or reordered; the batch bears a stamp, so that one
+which was written although its commit failed is not written twice. While it fails, barriers wait. After ``give_up_seconds`` the waiters get the error and the batch stays for the next attempt. The thread also has *duties*, in time even when
 there is nothing to write: it renews the process's lease and looks whether somebody wants a flow run to stop. When the ledger refuses what was written for a flow run, because another process owns
 it now, ``on_refused`` is told and the run's later facts are refused likewise.
 """
@@ -19,12 +19,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from queue import Empty, SimpleQueue
+from time import sleep
 from typing import TYPE_CHECKING, Protocol
 
 from caudal.clock import monotonic, timestamp
 from caudal.exceptions import CaudalError, LedgerCorruptError, LedgerError
-from caudal.ledger.port import Batch
+from caudal.ledger.port import Batch, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,6 +126,7 @@ class Journal:
 
     Args:
         ledger: Where to write.
+        writer: Id of this process among those that write.
         duties: Functions that the journal's thread calls while it runs, and the seconds between two calls.
         on_refused: Called with a flow run's id and the reason when the ledger refused its facts.
         flush_interval: Seconds after which deferred moves are written.
@@ -136,13 +139,14 @@ class Journal:
     def __init__(
         self,
         ledger: Ledger,
+        writer: bytes,
         *,
         duties: Sequence[tuple[float, Callable[[], None]]],
         on_refused: Callable[[bytes, str], None],
         flush_interval: float = 0.05,
         give_up_seconds: float = 30.0,
     ) -> None:
-        self._ledger = ledger
+        self._ledger, self._writer = ledger, writer
         self._duties = [_Duty(seconds, function) for seconds, function in duties]
         self._rest_seconds = min(duty.seconds for duty in self._duties)
         self._on_refused = on_refused
@@ -150,8 +154,13 @@ class Journal:
         self._give_up_seconds = give_up_seconds
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._deferred: deque[tuple[float, Deferrable]] = deque()
+        #: Items that were taken out of the queue and come before what is in it.
+        self._held: deque[Item | None] = deque()
         self._waiting: list[Barrier] = []
+        self._number = 0
         self._closing = False
+        #: Why nothing is written any more; None while the thread runs.
+        self._ending: CaudalError | None = None
         #: Whether the thread waits for longer than deferred items may.
         self._asleep = False
         self._thread = threading.Thread(
@@ -159,6 +168,11 @@ class Journal:
         )
         self._thread.start()
         self.put = self._queue.put
+
+    @property
+    def has_written(self) -> bool:
+        """Whether there was ever something to write."""
+        return self._number > 0
 
     def defer(self, item: Deferrable, now: float) -> None:
         """Have an item written within ``flush_interval`` of now (seconds since the epoch), or sooner when it is put."""
@@ -174,16 +188,9 @@ class Journal:
             callback: Called on the journal's thread when the barrier opens.
         """
         barrier = Barrier(callback)
-        if not self._thread.is_alive():
-            barrier.open(
-                LedgerError(
-                    self._ledger.location,
-                    "its journal is closed",
-                    "Start a new process.",
-                )
-            )
-            return barrier
         self._queue.put(barrier)
+        if self._ending is not None:  # it ended in between
+            self._fail_waiting(self._ending)
         return barrier
 
     def close(self) -> None:
@@ -196,18 +203,34 @@ class Journal:
             self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            batch, closing = self._take()
-            if batch:
-                self._commit(batch)
-            waiting, self._waiting = self._waiting, []
-            for barrier in waiting:
-                barrier.open(None)
-            now = monotonic()
-            for duty in self._duties:
-                duty.do(now)
-            if closing:
-                return
+        ending = LedgerError(
+            self._ledger.location, "its journal is closed", "Start a new process."
+        )
+        try:
+            while self._turn():
+                pass
+        except BaseException as problem:
+            ending = _as_ledger_error(problem, self._ledger.location)
+            raise
+        finally:
+            self._ending = ending
+            self._fail_waiting(ending)
+
+    def _turn(self) -> bool:
+        """Write what is there, and say whether to go on."""
+        batch, closing = self._take()
+        if batch and not self._commit(batch):
+            return False
+        waiting, self._waiting = self._waiting, []
+        for barrier in waiting:
+            barrier.open(None)
+        self._do_duties()
+        return not closing
+
+    def _do_duties(self) -> None:
+        now = monotonic()
+        for duty in self._duties:
+            duty.do(now)
 
     def _take(self) -> tuple[Batch, bool]:
         """Wait for something to write and return it, with whether the journal is to close."""
@@ -217,13 +240,13 @@ class Journal:
         if self._deferred:
             self._asleep = False
         try:
-            item = self._queue.get(
-                timeout=self._rest_seconds if self._asleep else self._flush_interval
+            item = self._next(
+                self._rest_seconds if self._asleep else self._flush_interval
             )
             self._asleep = False
             for place in range(BATCH_ITEMS):
                 if place:
-                    item = self._queue.get(block=False)
+                    item = self._next()
                 if item is None:
                     closing = True
                     break
@@ -236,6 +259,12 @@ class Journal:
         self._collect_deferred(batch, everything=closing)
         return batch, closing
 
+    def _next(self, timeout: float | None = None) -> Item | None:
+        """Return the next item; raises ``Empty`` when there is none in time."""
+        if self._held:
+            return self._held.popleft()
+        return self._queue.get(block=timeout is not None, timeout=timeout)
+
     def _collect_deferred(self, batch: Batch, *, everything: bool) -> None:
         deferred = self._deferred
         due = timestamp() - self._flush_interval
@@ -245,11 +274,12 @@ class Journal:
             if item.pending and not item.queued:
                 item.collect(batch)
 
-    def _commit(self, batch: Batch) -> None:
-        """Write the batch, again and again until it is written."""
-        started = monotonic()
+    def _commit(self, batch: Batch) -> bool:
+        """Write the batch, again and again until it is written; return False when the journal closes without."""
+        self._number += 1
+        batch.stamp = Stamp(self._writer, self._number, timestamp())
+        started = told_at = monotonic()
         delay = _FIRST_RETRY_SECONDS
-        pause = threading.Event()
         while True:
             try:
                 receipt = self._ledger.commit(batch)
@@ -257,41 +287,39 @@ class Journal:
                 error = _as_ledger_error(problem, self._ledger.location)
                 if delay == _FIRST_RETRY_SECONDS:
                     _logger.warning("%s Writing is tried again meanwhile.", error)
-                hopeless = isinstance(error, LedgerCorruptError) or self._closing
-                if monotonic() - started >= self._give_up_seconds or hopeless:
+                waited = monotonic() - (started if self._closing else told_at)
+                if waited >= self._give_up_seconds or isinstance(
+                    error, LedgerCorruptError
+                ):
                     self._fail_waiting(error)
                     if self._closing:
-                        return
-                    started = monotonic()
-                pause.wait(delay)
+                        return False
+                    told_at = monotonic()
+                sleep(delay)
                 delay = min(delay * 2, _LAST_RETRY_SECONDS)
+                self._do_duties()
             else:
                 for function in batch.after:
                     function()
                 for flow_run_id, reason in receipt.refused.items():
                     self._on_refused(flow_run_id, reason)
-                return
+                return True
 
-    def _fail_waiting(self, error: LedgerError) -> None:
+    def _fail_waiting(self, error: CaudalError) -> None:
         """Tell everyone who waits, those still in the queue too, that the ledger cannot be written."""
-        kept: list[Item | None] = []
-        try:
+        with suppress(Empty):
             while True:
                 item = self._queue.get(block=False)
                 if item.__class__ is Barrier:
                     self._waiting.append(item)  # pyright: ignore[reportArgumentType]
                 else:
-                    kept.append(item)
-        except Empty:
-            pass
-        for item in kept:
-            self._queue.put(item)
+                    self._held.append(item)
         waiting, self._waiting = self._waiting, []
         for barrier in waiting:
             barrier.open(error)
 
 
-def _as_ledger_error(problem: Exception, location: str) -> LedgerError:
+def _as_ledger_error(problem: BaseException, location: str) -> LedgerError:
     if isinstance(problem, LedgerError):
         return problem
     error = LedgerError(

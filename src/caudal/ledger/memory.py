@@ -17,6 +17,7 @@ from caudal.ledger.prefixes import id_range
 from caudal.ledger.takeover import (
     OPEN,
     SWEPT,
+    WRITER_SECONDS,
     check_claimable,
     is_gone,
     is_unfinished,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from caudal.ledger.limits import Limits
     from caudal.ledger.plan import NewEvent
-    from caudal.ledger.port import Batch, CheckWrite, RunFilter
+    from caudal.ledger.port import Batch, CheckWrite, RunFilter, Stamp
     from caudal.model.results import StoredResult
     from caudal.model.runs import Lease, LogRow
 
@@ -54,6 +55,7 @@ class MemoryLedger:
         self._checks: list[CheckWrite] = []
         self._results: dict[str, StoredResult] = {}
         self._leases: dict[bytes, Lease] = {}
+        self._writers: dict[bytes, tuple[Stamp, dict[bytes, str]]] = {}
         self.control = MemoryControl(
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )
@@ -68,6 +70,11 @@ class MemoryLedger:
                 for run_id in flow_runs_named(batch)
                 if (row := self._flow_runs.get(run_id)) is not None
             }
+            stamp = batch.stamp
+            if stamp is not None:
+                last = self._writers.get(stamp.writer)
+                if last is not None and last[0].number >= stamp.number:
+                    return Receipt(len(self._events), last[1])
             made = plan(batch, fences, self._flow_runs, self.documents.rows)
             self._record(made.events)
             self._flow_runs |= made.flow_rows
@@ -78,6 +85,8 @@ class MemoryLedger:
             self._checks += made.checks
             self._results |= {result.key: result for result in made.results}
             self.documents.put(made.documents)
+            if stamp is not None:
+                self._writers[stamp.writer] = stamp, made.refused
             return Receipt(len(self._events), made.refused)
 
     def renew(self, lease: Lease) -> None:
@@ -89,6 +98,7 @@ class MemoryLedger:
         """Delete a process's lease."""
         with self._open():
             self._leases.pop(owner, None)
+            self._writers.pop(owner, None)
 
     def leases(self) -> Sequence[Lease]:
         """Return all leases."""
@@ -136,6 +146,9 @@ class MemoryLedger:
             for lease in list(self._leases.values()):
                 if lease.expires_at <= now and lease.owner not in named:
                     del self._leases[lease.owner]
+            for writer, (stamp, _) in list(self._writers.items()):
+                if stamp.at < now - WRITER_SECONDS:
+                    del self._writers[writer]
             return [structs.replace(self._flow_runs[run_id]) for run_id in swept]
 
     def unfinished(

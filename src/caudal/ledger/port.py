@@ -58,6 +58,17 @@ class CheckWrite(NamedTuple):
     task_run_id: bytes | None
 
 
+class Stamp(NamedTuple):
+    """Tells a batch from all others, so that it can be given again when nobody knows what became of it."""
+
+    #: Who gives the batches: the owner id of a process.
+    writer: bytes
+    #: The how-manieth batch of the writer it is; a later one has a higher number.
+    number: int
+    #: When it was put together, in seconds since the epoch, UTC.
+    at: float
+
+
 class Batch:
     """What one transaction writes, in order."""
 
@@ -69,6 +80,7 @@ class Batch:
         "logs",
         "result_owners",
         "results",
+        "stamp",
         "writes",
     )
 
@@ -87,6 +99,8 @@ class Batch:
         self.documents: list[DocumentWrite] = []
         #: Functions that the journal calls once the batch is committed; ledgers leave them alone.
         self.after: list[Callable[[], None]] = []
+        #: Makes the batch one that is written once, however often it is given.
+        self.stamp: Stamp | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -198,11 +212,14 @@ class Ledger(Protocol):
         its task runs' changes are still written. So is the creating change of a flow run that exists already.
         Whatever is refused leaves no event, and neither does a change of a document that is not there.
 
+        A batch with a stamp is written once: after an error that leaves open whether it was, it is given again, and when it
+        was, nothing happens and the receipt says what was refused then. A ledger remembers the last batch of each writer only.
+
         Writing a task run's row replaces it; the rows given belong to the ledger from then on. A stored result
         replaces one of the same key.
 
         Raises:
-            LedgerError: It could not be written; nothing of the batch was, and it can be given again.
+            LedgerError: It could not be written, or nobody knows; a batch with a stamp can be given again.
         """
         ...
 
@@ -211,7 +228,7 @@ class Ledger(Protocol):
         ...
 
     def release(self, owner: bytes) -> None:
-        """Delete a process's lease; nothing happens when there is none."""
+        """Delete a process's lease and what is known of its last batch; nothing happens when there is none."""
         ...
 
     def leases(self) -> Sequence[Lease]:
@@ -256,7 +273,7 @@ class Ledger(Protocol):
         to CANCELLED, and their owner is taken away, so that a process that only seemed to be gone is refused
         from here on. PAUSED ones need no process and stay. Gone means: no lease, an expired lease, or a lease for which
         ``is_alive`` is false. Each move is conditional on owner and attempt. Runs without an owner are left alone.
-        Expired leases that no open run names are deleted. A second call finds nothing.
+        Expired leases that no open run names are deleted, and what is known of writers' batches of more than a day ago. A second call finds nothing.
 
         A run's details count how often this happened to it as ``losses``. A durable run with more than ``recovery_limit`` of them is
         given up: its durable key is taken away, ``given_up`` in its details is true, and its message says so.

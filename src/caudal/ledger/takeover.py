@@ -35,6 +35,9 @@ OPEN = tuple(kind.value for kind in StateType if kind not in TERMINAL)
 #: Kinds of state that a sweep closes. A paused run needs no process: it stays as it is.
 SWEPT = frozenset({"SCHEDULED", "PENDING", "RUNNING", "CANCELLING"})
 
+#: How long a ledger remembers a writer's last batch.
+WRITER_SECONDS = 86_400
+
 _GONE = "The process that worked on it is gone."
 
 

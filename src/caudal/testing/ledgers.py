@@ -16,12 +16,14 @@ from caudal.testing.ledger_control import ControlConformance
 from caudal.testing.ledger_documents import DocumentConformance
 from caudal.testing.ledger_limits import LimitConformance
 from caudal.testing.ledger_reads import ReadConformance
+from caudal.testing.ledger_stamps import StampConformance
 from caudal.testing.ledger_takeover import TakeoverConformance
 from caudal.testing.ledger_writes import BatchConformance
 
 
 class LedgerConformance(
     BatchConformance,
+    StampConformance,
     TakeoverConformance,
     ControlConformance,
     ReadConformance,

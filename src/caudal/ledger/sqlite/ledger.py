@@ -34,8 +34,10 @@ from caudal.ledger.sqlite.rows import (
     task_run_row,
     task_run_values,
 )
+from caudal.ledger.sqlite.stamps import Stamps
 from caudal.ledger.takeover import (
     SWEPT,
+    WRITER_SECONDS,
     check_claimable,
     is_gone,
     plan_claim,
@@ -104,6 +106,7 @@ class SqliteLedger:
         self.documents: SqliteDocuments = SqliteDocuments(
             self._database, self._queries, self._bulk, self._write
         )
+        self._stamps = Stamps(self._queries)
         self._limits: Limits | None = None
 
     @property
@@ -118,7 +121,12 @@ class SqliteLedger:
     def commit(self, batch: Batch) -> Receipt:
         """Write a batch in one transaction."""
         with self._database.transaction() as cursor:
+            written = batch.stamp and self._stamps.find(cursor, batch.stamp)
+            if written is not None:
+                return Receipt(self._last_seq(cursor), written)
             made, last_seq = self._write(cursor, batch)
+            if batch.stamp is not None and made.refused:
+                self._stamps.note(cursor, batch.stamp, made.refused)
         return Receipt(last_seq, made.refused)
 
     def renew(self, lease: Lease) -> None:
@@ -130,6 +138,7 @@ class SqliteLedger:
         """Delete a process's lease."""
         with self._database.transaction() as cursor:
             cursor.execute(self._queries["delete_lease"], (owner,))
+            cursor.execute(self._queries["delete_writer"], (owner,))
 
     def leases(self) -> Sequence[Lease]:
         """Return all leases."""
@@ -183,6 +192,7 @@ class SqliteLedger:
                 batch.writes += plan_sweep(row, tasks, now, recovery_limit).writes
             made, _ = self._write(cursor, batch)
             cursor.execute(self._queries["delete_idle_leases"], (now,))
+            cursor.execute(self._queries["delete_writers"], (now - WRITER_SECONDS,))
         return list(made.flow_rows.values())
 
     def unfinished(
@@ -312,8 +322,7 @@ class SqliteLedger:
 
     def _write_events(self, cursor: Cursor, made: Plan) -> int:
         if not made.events:
-            last = cursor.execute(self._queries["last_seq"]).fetchone()
-            return 0 if last is None else last[0]
+            return self._last_seq(cursor)
         self._bulk["add_events"].run(
             cursor, [event_values(event) for event in made.events]
         )
@@ -325,6 +334,10 @@ class SqliteLedger:
         ]
         self._bulk["add_checks"].run(cursor, checks)
         return last_seq
+
+    def _last_seq(self, cursor: Cursor) -> int:
+        last = cursor.execute(self._queries["last_seq"]).fetchone()
+        return 0 if last is None else last[0]
 
     def _open_tasks(self, cursor: Cursor, flow_run_id: bytes) -> list[TaskRunRow]:
         found = cursor.execute(self._queries["open_task_runs"], (flow_run_id,))

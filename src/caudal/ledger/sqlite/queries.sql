@@ -125,6 +125,28 @@ DELETE FROM lease WHERE expires_at <= ? AND owner NOT IN (
     SELECT owner FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL
 )
 
+-- put_writer --
+-- Changes nothing when the batch, or a later one, is written.
+INSERT INTO writer (id, batch, at) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET batch = excluded.batch, at = excluded.at, refused = NULL
+WHERE excluded.batch > writer.batch
+
+-- put_refused --
+-- What was refused of the writer's last batch.
+UPDATE writer SET refused = ? WHERE id = ?
+
+-- writer --
+-- What was refused of its last batch.
+SELECT refused FROM writer WHERE id = ?
+
+-- delete_writer --
+-- The process ended in good order.
+DELETE FROM writer WHERE id = ?
+
+-- delete_writers --
+-- Nobody gives a batch of long ago again.
+DELETE FROM writer WHERE at < ?
+
 -- flow_runs_in_hand --
 -- Open flow runs with an owner: what a sweep looks at.
 SELECT

@@ -138,6 +138,14 @@ CREATE TABLE lease (
     started TEXT NOT NULL
 );
 
+-- The last batch of each process, so that one whose fate its writer does not know can be given again.
+CREATE TABLE writer (
+    id BLOB PRIMARY KEY NOT NULL,
+    batch INTEGER NOT NULL,
+    at REAL NOT NULL,
+    refused TEXT
+) WITHOUT ROWID;
+
 CREATE TABLE concurrency_limit (
     name TEXT PRIMARY KEY NOT NULL,
     slots INTEGER NOT NULL,
