@@ -1,4 +1,4 @@
-"""Takes a flow run up again where it stopped."""
+"""Takes a flow run up again: where it stopped, or from a task that is to be done again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from caudal.client import get_client
 from caudal.engine.composition import current_engine
 from caudal.engine.flow_calls import resume_flow_run as make_resumed
 from caudal.engine.parameters import recorded_parameters
-from caudal.exceptions import FlowRunNotResumableError
+from caudal.engine.recovery import recorded_runs
+from caudal.entrypoint import load_flow
+from caudal.exceptions import (
+    FlowRunNotResumableError,
+    ObjectNotFound,
+    ScriptError,
+)
+from caudal.model.downstream import calls_of, named, to_run_again
 from caudal.running import run_scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from caudal.flows import Flow
+    from caudal.model.runs import FlowRunRow
 
 
 def resume_flow_run(
@@ -42,16 +51,100 @@ def resume_flow_run(
     """
     engine = current_engine()
     row = get_client(sync_client=True).find_flow_run(given)
+    used = recorded_parameters(engine, row) if parameters is None else parameters
+    bound = _bound(flow, row, used)
+    again = force and row.state_type != "COMPLETED"
+    scope = make_resumed(flow.spec, engine.claim(row.id, again=again), bound, engine)
+    return run_scope(flow.spec, scope, return_state=True)
+
+
+def retry_flow_run(
+    given: UUID | str,
+    *,
+    from_tasks: Sequence[str] = (),
+    parameters: dict[str, Any] | None = None,
+    flow: Flow[..., Any] | None = None,
+) -> Any:
+    """Run a flow run again from what failed, or from chosen tasks, and return its last state.
+
+    It is the next attempt at the same run. Tasks that did not complete run again, and those whose inputs or source have changed. Of the others,
+    the chosen ones run again and what follows from them, although their results are stored. A run that completed needs a choice or a parameter.
+
+    Args:
+        given: The flow run: its id, the start of its id, or its name.
+        from_tasks: What is to be done again: task runs (``load-0``) or tasks, all of whose runs are meant (``load``).
+        parameters: Parameters that change; the others are those on record.
+        flow: The flow, as it is in today's code; None loads it from the file on record.
+
+    Raises:
+        ObjectNotFound: There is no such run, or it has no such task.
+        FlowRunNotResumableError: A live process works on it, it is a run of another flow, or it completed and nothing is to be done again.
+        ParameterBindError: The flow cannot be called with the parameters.
+        ScriptError: The file on record does not hold the flow any more.
+    """
+    engine = current_engine()
+    row = get_client(sync_client=True).find_flow_run(given)
+    flow = flow or load_recorded_flow(row)
+    changed = parameters or {}
+    try:
+        recorded = recorded_parameters(engine, row)
+    except FlowRunNotResumableError:
+        if not changed:
+            raise
+        recorded = {}  # its message asks for all parameters
+    bound = _bound(flow, row, {**recorded, **changed})
+    if row.state_type == "COMPLETED" and not from_tasks and not changed:
+        reason = "it completed, so nothing has to be done again. Say from which task on, or change a parameter."
+        raise FlowRunNotResumableError(row.name, reason)
+    again = paths_to_run_again(row, from_tasks)
+    claimed = engine.claim(row.id, again=True)
+    scope = make_resumed(flow.spec, claimed, bound, engine, again=again)
+    return run_scope(flow.spec, scope, return_state=True)
+
+
+def paths_to_run_again(row: FlowRunRow, from_tasks: Sequence[str]) -> frozenset[str]:
+    """Return the paths of the runs in a flow run that are to run again when it is retried from some tasks.
+
+    Args:
+        row: The flow run.
+        from_tasks: Task runs or tasks.
+
+    Raises:
+        ObjectNotFound: The flow run has none of a name.
+    """
+    if not from_tasks:
+        return frozenset()
+    calls = calls_of(*recorded_runs(current_engine(), row.id))
+    chosen: set[str] = set()
+    for name in from_tasks:
+        found = named(calls, name)
+        if not found:
+            raise ObjectNotFound("task run", f"{name} of flow run {row.name}")
+        chosen |= found
+    return to_run_again(calls, chosen)
+
+
+def load_recorded_flow(row: FlowRunRow) -> Flow[..., Any]:
+    """Return the flow of a recorded run, loaded from the file that it was started from.
+
+    Raises:
+        ScriptError: The file does not hold it any more, or none is recorded.
+    """
+    entrypoint: str | None = row.details.get("entrypoint")
+    if entrypoint is None:
+        reason = f"flow run {row.name!r} does not say which file its flow is from. Use `caudal run FILE:FLOW --resume {row.name}`."
+        raise ScriptError("", reason)
+    file, _, _ = entrypoint.rpartition(":")
+    return load_flow(f"{file}:{row.flow_name}")
+
+
+def _bound(
+    flow: Flow[..., Any], row: FlowRunRow, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a flow is to be called with; before a claim, so that what does not fit leaves the run alone."""
     if row.flow_name != flow.name:
         raise FlowRunNotResumableError(
             row.name,
             f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow.",
         )
-    used = recorded_parameters(engine, row) if parameters is None else parameters
-    bound = flow.spec.bind(
-        (), used
-    )  # before the claim: what does not fit leaves the run alone
-    again = force and row.state_type != "COMPLETED"
-    claimed = engine.claim(row.id, again=again)
-    scope = make_resumed(flow.spec, claimed, bound, engine)
-    return run_scope(flow.spec, scope, return_state=True)
+    return flow.spec.bind((), parameters)

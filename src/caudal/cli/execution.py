@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
+
+import click
 
 from caudal.cli.display import make_display
 from caudal.cli.finding import handle_of
@@ -20,13 +22,17 @@ from caudal.client import get_client
 from caudal.engine.composition import current_engine
 from caudal.engine.flow_calls import make_flow_run
 from caudal.engine.parameters import recorded_parameters
-from caudal.entrypoint import load_flow
-from caudal.exceptions import FlowRunNotResumableError, ScriptError
-from caudal.resume import resume_flow_run
+from caudal.exceptions import FlowRunNotResumableError
+from caudal.resume import (
+    load_recorded_flow,
+    paths_to_run_again,
+    resume_flow_run,
+    retry_flow_run,
+)
 from caudal.running import run_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import TextIO
 
     from caudal.flows import Flow
@@ -95,18 +101,35 @@ def resumed_job(
     )
 
 
-def load_recorded(row: FlowRunRow) -> Flow[..., Any]:
-    """Return the flow of a recorded run, loaded from the file that it was started from.
+def retried_job(
+    row: FlowRunRow, texts: Mapping[str, str], from_tasks: Sequence[str]
+) -> Job:
+    """Return a job that runs a flow run again from what failed, or from chosen tasks.
+
+    Args:
+        row: The flow run.
+        texts: Parameters to change, as they were written.
+        from_tasks: Task runs or tasks that are to be done again.
 
     Raises:
-        ScriptError: The file does not hold it any more, or none is recorded.
+        ParameterError: The flow does not accept the parameters; nothing was recorded.
+        ObjectNotFound: The run has no such task.
     """
-    entrypoint: str | None = row.details.get("entrypoint")
-    if entrypoint is None:
-        reason = f"flow run {row.name!r} does not say which file its flow is from. Use `caudal run FILE:FLOW --resume {row.name}`."
-        raise ScriptError("", reason)
-    file, _, _ = entrypoint.rpartition(":")
-    return load_flow(f"{file}:{row.flow_name}")
+    flow = load_recorded_flow(row)
+    recorded: dict[str, Any] = {}
+    with suppress(FlowRunNotResumableError):  # it is raised below unless all are given
+        recorded = recorded_parameters(current_engine(), row)
+    used = read_parameters(flow, texts, recorded) if texts else {}
+    again = paths_to_run_again(row, from_tasks)
+    if again:
+        click.echo(f"To be done again: {', '.join(sorted(again))}.", err=True)
+    return Job(
+        row.id,
+        flow.spec.is_async,
+        lambda: retry_flow_run(
+            UUID(bytes=row.id), from_tasks=from_tasks, parameters=used, flow=flow
+        ),
+    )
 
 
 def carry_out(job: Job, results: TextIO | None) -> int:

@@ -232,17 +232,54 @@ def resume(ctx: click.Context, run: str, output: str, *, force: bool) -> None:
     The flow is loaded from the file on record and called with the parameters on record. Task runs that completed and whose results were
     stored are not run again. Exit status as of `caudal run`.
     """
-    from caudal.cli.execution import (
-        carry_out,
-        load_recorded,
-        results_apart,
-        resumed_job,
-    )
+    from caudal.cli.execution import carry_out, results_apart, resumed_job
+    from caudal.client import get_client
+    from caudal.resume import load_recorded_flow
+
+    row = get_client().find_flow_run(run)
+    with results_apart(output) as results:
+        job = resumed_job(load_recorded_flow(row), row, {}, force=force)
+        ctx.exit(carry_out(job, results))
+
+
+@flow_run.command()
+@click.argument("run", metavar="RUN")
+@click.option(
+    "--from",
+    "from_tasks",
+    multiple=True,
+    metavar="TASK",
+    help="Do this again, and what follows from it: a task run (load-0) or a task (load). May be repeated.",
+)
+@click.option(
+    "-p",
+    "--param",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter to change, as JSON or as plain text. May be repeated.",
+)
+@output_option
+@click.pass_context
+def retry(
+    ctx: click.Context,
+    run: str,
+    from_tasks: tuple[str, ...],
+    parameters: tuple[str, ...],
+    output: str,
+) -> None:
+    """Run a flow run again, from what failed or from a chosen task.
+
+    It is the next attempt at the same run: task runs whose results are stored, and whose inputs and source are the same, are not run again
+    unless --from says so. A run that completed can be retried with --from or -p. Exit status as of `caudal run`.
+    """
+    from caudal.cli.execution import carry_out, results_apart, retried_job
+    from caudal.cli.parameters import split_parameters
     from caudal.client import get_client
 
     row = get_client().find_flow_run(run)
     with results_apart(output) as results:
-        job = resumed_job(load_recorded(row), row, {}, force=force)
+        job = retried_job(row, split_parameters(parameters), from_tasks)
         ctx.exit(carry_out(job, results))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import task_logger
+from caudal.engine.recorded import is_forgotten
 from caudal.engine.results import USUAL, StoredValue
 from caudal.engine.snapshots import CacheContext
 from caudal.exceptions import (
@@ -126,9 +127,9 @@ class Keeping:
             return None
         recorded = run.scope.recorded
         if recorded is not None:
-            if run.path in recorded.again:
-                return None
             row = recorded.task(run.path)
+            if row is not None and is_forgotten(row.details):
+                return None
             kept = None if row is None else self._recorded_result(recorded, row)
             if kept is not None:
                 return kept

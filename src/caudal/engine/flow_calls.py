@@ -15,7 +15,8 @@ from caudal.engine.flow_scope import FlowScope
 from caudal.engine.logs import capture_prints, flow_logger, install
 from caudal.engine.names import random_name, run_name
 from caudal.engine.parameters import had_parameters, record_parameters
-from caudal.engine.recovery import load_recorded
+from caudal.engine.recorded import is_forgotten
+from caudal.engine.recovery import forget_results, load_recorded, recorded_runs
 from caudal.engine.streams import stream_async, stream_sync
 from caudal.exceptions import (
     CaudalError,
@@ -28,7 +29,7 @@ from caudal.model.runs import Fence
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Container, Generator
 
     from caudal.engine.parts import Parts, Run
     from caudal.model.runs import FlowRunRow
@@ -111,6 +112,8 @@ def resume_flow_run(
     parameters: dict[str, Any],
     parts: Parts,
     parent: Run | None = None,
+    *,
+    again: Container[str] = frozenset(),
 ) -> FlowScope:
     """Return the scope of a flow run that this process has claimed, with what it did before.
 
@@ -120,9 +123,17 @@ def resume_flow_run(
         parameters: What it is called with now.
         parts: What it works with.
         parent: The run whose code made the call, None at the top.
+        again: Paths of what is to be done again, although it was done before.
     """
     scope = _scope_of(spec, row, parameters, parts, parent)
     _open(scope)
+    if again:
+        tasks, flows = recorded_runs(parts, row.id)
+        forget_results(
+            scope,
+            [task for task in tasks if task.path in again],
+            [flow for flow in flows if str(flow.details.get("path")) in again],
+        )
     load_recorded(scope)
     if scope.durable_key is not None and scope.durable_key == row.durable_key:
         return scope  # it has the same parameters
@@ -192,7 +203,15 @@ def go_on_with_child(
         claimed = parts.claim(row.id, again=True)
     except FlowRunNotResumableError:
         return None
-    return resume_flow_run(spec, claimed, parameters, parts, parent)
+    again = _Everything() if is_forgotten(row.details) else frozenset[str]()
+    return resume_flow_run(spec, claimed, parameters, parts, parent, again=again)
+
+
+class _Everything:
+    """Contains everything."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 def _open(scope: FlowScope) -> None:

@@ -14,13 +14,13 @@ and a warning names both sides; or the call raises ``ResumeMismatchError``, and 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import flow_logger
 from caudal.exceptions import ResumeMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from caudal.engine.parts import Scope
     from caudal.model.runs import FlowRunRow, TaskRunRow
@@ -35,7 +35,7 @@ class Recorded:
         strict: Whether a call that does not match is an error.
     """
 
-    __slots__ = ("_flows", "_made", "_met", "_order", "_strict", "_tasks", "again")
+    __slots__ = ("_flows", "_made", "_met", "_order", "_strict", "_tasks")
 
     def __init__(
         self,
@@ -47,8 +47,6 @@ class Recorded:
         self._tasks = {row.path: row for row in tasks}
         self._flows = {row.details.get("path"): row for row in flows}
         self._strict = strict
-        #: Paths of runs that are to run again, whatever is on record.
-        self.again: frozenset[str] = frozenset()
         self._order: dict[str, list[str]] = defaultdict(list)
         for path in self._tasks:
             self._order[path.rpartition("/")[0]].append(path)
@@ -93,3 +91,8 @@ class Recorded:
         if self._strict:
             raise ResumeMismatchError(scope.name, difference)
         flow_logger(scope).warning("%s. %s", difference, instead)
+
+
+def is_forgotten(details: Mapping[str, Any] | None) -> bool:
+    """Say whether the result of a run was to be forgotten: it runs again, whatever the cache holds."""
+    return details is not None and details.get("result_key", "") is None

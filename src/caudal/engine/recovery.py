@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.engine.recorded import Recorded
-from caudal.ledger.port import RunFilter
+from caudal.ledger.port import FlowWrite, RunFilter, TaskWrite
+from caudal.model.runs import FlowRunChange, TaskRunChange, fold_task_run
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.parts import Parts
+    from caudal.ledger.port import Batch
     from caudal.model.runs import FlowRunRow, TaskRunRow
 
 _PAGE = 5000
@@ -19,7 +24,16 @@ def load_recorded(scope: FlowScope) -> None:
     """Read what earlier attempts at a flow run left, so that it is not done again."""
     assert scope.id is not None, "only flow runs have attempts"
     scope.journal.barrier().wait()
-    ledger, where = scope.parts.ledger, RunFilter(flow_run_id=scope.id)
+    tasks, flows = recorded_runs(scope.parts, scope.id)
+    strict = get_current_settings().resume_mismatch == "error"
+    scope.recorded = Recorded(tasks, flows, strict=strict)
+
+
+def recorded_runs(
+    parts: Parts, flow_run_id: bytes
+) -> tuple[list[TaskRunRow], list[FlowRunRow]]:
+    """Return the task runs of a flow run, and the flow runs that it called, in the order in which they were made."""
+    ledger, where = parts.ledger, RunFilter(flow_run_id=flow_run_id)
     tasks: list[TaskRunRow] = []
     after: bytes | None = None
     while True:
@@ -36,5 +50,32 @@ def load_recorded(scope: FlowScope) -> None:
         if len(rows) < _PAGE:
             break
         before = rows[-1].id
-    strict = get_current_settings().resume_mismatch == "error"
-    scope.recorded = Recorded(tasks, reversed(flows), strict=strict)
+    return tasks, flows[::-1]
+
+
+def forget_results(
+    scope: FlowScope, tasks: Iterable[TaskRunRow], flows: Iterable[FlowRunRow]
+) -> None:
+    """Record that the results of runs in a flow run are not to be used again, so that the runs are made again in any attempt."""
+    scope.journal.put(_Forget(scope, list(tasks), list(flows)))
+
+
+class _Forget:
+    """Results that are to be forgotten, on their way into the ledger."""
+
+    def __init__(
+        self, scope: FlowScope, tasks: list[TaskRunRow], flows: list[FlowRunRow]
+    ) -> None:
+        self._scope, self._tasks, self._flows = scope, tasks, flows
+
+    def collect(self, batch: Batch) -> None:
+        """Add the changes to a batch."""
+        details: dict[str, Any] = {"result_key": None}
+        assert self._scope.id is not None, "only flow runs have attempts"
+        batch.fences[self._scope.id] = self._scope.fence
+        for row in self._tasks:
+            change = TaskRunChange(details=details)
+            after = fold_task_run(row, row.id, row.flow_run_id, change)
+            batch.writes.append(TaskWrite(row.id, row.flow_run_id, change, row, after))
+        for flow in self._flows:
+            batch.writes.append(FlowWrite(flow.id, FlowRunChange(details=details)))

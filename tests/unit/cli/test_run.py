@@ -15,12 +15,13 @@ from click.testing import CliRunner
 
 from caudal import flow, get_client
 from caudal.cli import output
-from caudal.cli.execution import load_recorded, results_apart
+from caudal.cli.execution import results_apart
 from caudal.cli.main import caudal
 from caudal.cli.output import Cell, Column
 from caudal.cli.stopping import Signals
 from caudal.exceptions import FlowRunNotResumableError, ScriptError
 from caudal.model.runs import FlowRunRow
+from caudal.resume import load_recorded_flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +188,7 @@ def test_a_run_of_no_file_is_resumed_by_file_only() -> None:
     row = FlowRunRow(b"1" * 16, "calm-bay", "f", "FAILED", "Failed", 1.0, 1.0)
 
     with pytest.raises(ScriptError, match="caudal run FILE:FLOW --resume calm-bay"):
-        load_recorded(row)
+        load_recorded_flow(row)
 
 
 def test_the_outcome_as_json_is_all_of_stdout(
