@@ -103,8 +103,6 @@ class Engine:
             ledger,
             self.journal,
             store,
-            default_serializer=settings.results_default_serializer,
-            inline_limit=settings.results_inline_limit_bytes,
             open_storage=open_storage,
         )
         self.task_program: Callable[[Any, Runner], Generator[Any, Any, None]] = (

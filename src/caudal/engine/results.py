@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from caudal.clock import timestamp
 from caudal.exceptions import MissingResult, ResultLostError
+from caudal.settings import get_current_settings
 from caudal.storage.records import pack, unpack
 from caudal.storage.results import decode, encode
 from caudal.storage.serializers import resolve_serializer
@@ -54,8 +55,6 @@ class Results:
         ledger: Where stored results are recorded, and small ones kept.
         journal: Writes the records.
         store: Where large results are kept.
-        default_serializer: Name of the serializer for results that choose none; ``auto`` chooses by type.
-        inline_limit: Bytes up to which a result is kept in the ledger.
         open_storage: Makes a store of what was given as ``result_storage`` or ``key_storage``.
     """
 
@@ -65,15 +64,12 @@ class Results:
         journal: Journal,
         store: BlobStore,
         *,
-        default_serializer: str,
-        inline_limit: int,
         open_storage: Callable[[Any], BlobStore],
     ) -> None:
         self._ledger, self._journal, self._store = ledger, journal, store
         self._open_storage = open_storage
         #: Stores by the identity of what was given; that is kept too, so that the identity stays its own.
         self._opened: dict[int, tuple[Any, BlobStore]] = {}
-        self._default_serializer, self._inline_limit = default_serializer, inline_limit
         #: Results on their way into the ledger: a look-up must find them at once.
         self._underway: dict[str, StoredResult] = {}
         self._lock = threading.Lock()
@@ -117,7 +113,7 @@ class Results:
             value: The value.
             key: Where to find it again.
             scope: The flow run that it belongs to; a process that lost the flow run replaces no result.
-            serializer: Name or instance; None is the default.
+            serializer: Name or instance; None leaves it to the settings.
             expiration: Seconds for which it may be used; None is for ever.
             place: Where to keep it.
 
@@ -125,12 +121,14 @@ class Results:
             SerializationError: The value cannot be serialized.
             StorageError: It cannot be written.
         """
-        now = timestamp()
+        now, settings = timestamp(), get_current_settings()
         stored = encode(
             value,
             key=key,
-            serializer=resolve_serializer(serializer or self._default_serializer),
-            inline_limit=None if place.values else self._inline_limit,
+            serializer=resolve_serializer(
+                serializer or settings.results_default_serializer
+            ),
+            inline_limit=None if place.values else settings.results_inline_limit_bytes,
             store=self._store,
             now=now,
             expires_at=None if expiration is None else now + expiration,

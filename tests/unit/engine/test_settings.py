@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from caudal import flow, get_client, get_run_logger, task
-from caudal.engine.composition import fresh_engine
+from caudal.clock import timestamp
+from caudal.engine.composition import current_engine, fresh_engine
 from caudal.exceptions import SettingError
 from caudal.settings import (
     CAUDAL_FLOWS_DEFAULT_RETRIES,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from caudal.engine.engine import Engine
     from caudal.task_runners import TaskRunner
     from tests.conftest import Record
 
@@ -50,6 +52,49 @@ def test_a_block_of_code_has_its_own_defaults(record: Record) -> None:
         around()
     assert record.tasks()["work-0"].details.get("result_key") is not None
     assert record.logs(record.tasks()["work-0"])[0] == "working"
+
+
+def test_a_block_chooses_how_results_are_kept(engine: Engine, record: Record) -> None:
+    """Serializer and inline limit hold for results that are stored in the block."""
+    work = task(lambda: [1, 2], name="work", persist_result=True)
+    around = flow(lambda: work(), name="around")
+
+    around()
+    usual = engine.ledger.result(record.tasks()["work-0"].details["result_key"])
+    with temporary_settings(
+        {"results_default_serializer": "pickle", "results_inline_limit_bytes": 0}
+    ):
+        around()
+    chosen = engine.ledger.result(record.tasks()["work-0"].details["result_key"])
+
+    assert usual is not None
+    assert chosen is not None
+    assert (usual.serializer, usual.location) == ("json", None)
+    assert (chosen.serializer, chosen.inline) == ("pickle", None)
+    assert engine.results.read(chosen) == [1, 2]
+
+
+def test_runners_that_do_not_say_are_bounded_by_the_settings() -> None:
+    """The default one of flows, and those that are made without a number."""
+    settings = {
+        "tasks_runner_thread_pool_max_workers": 3,
+        "tasks_runner_process_pool_max_workers": 2,
+    }
+    with temporary_settings(settings), fresh_engine():
+        assert current_engine().local.max_workers == 3
+        assert ThreadPoolTaskRunner().runner.max_workers == 3
+        assert ThreadPoolTaskRunner(5).runner.max_workers == 5
+        assert ProcessPoolTaskRunner().runner.max_workers == 2
+
+
+def test_an_engine_is_made_from_the_settings() -> None:
+    """Its lease lasts as long as they say."""
+    settings = {CAUDAL_LEASE_SECONDS: 60, CAUDAL_LEDGER_PATH: ":memory:"}
+    with temporary_settings(settings), fresh_engine():
+        engine = current_engine()
+        flow(lambda: None, name="around")()
+
+        assert engine.trusted_until > timestamp() + 30
 
 
 def test_a_block_within_a_flow_holds_for_its_tasks(record: Record) -> None:
