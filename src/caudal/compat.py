@@ -17,14 +17,12 @@ from importlib.util import find_spec, spec_from_loader
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from caudal.engine.composition import AS_PREFECT
 from caudal.exceptions import UnsupportedImportError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
-
-#: Set for worker processes of a process in which ``import prefect`` means caudal.
-VARIABLE = "CAUDAL__AS_PREFECT"
 
 #: Modules that have another place in caudal; the others have the same name below ``caudal``.
 _MODULES = {
@@ -70,7 +68,7 @@ def install() -> list[str]:
         raise RuntimeError(msg)
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-    os.environ[VARIABLE] = "1"
+    os.environ[AS_PREFECT] = "1"
     return _adopt_variables()
 
 

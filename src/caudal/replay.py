@@ -55,7 +55,7 @@ def load_replay(row: TaskRunRow) -> Replay:
     The task's file is run, as when a flow is loaded from it, so that what its inputs are made of is there.
 
     Args:
-        row: The task run, which failed.
+        row: The task run: one that failed, or of a durable flow.
 
     Raises:
         TaskRunNotReplayableError: Its inputs were not kept, or its task cannot be found.
@@ -66,7 +66,7 @@ def load_replay(row: TaskRunRow) -> Replay:
     details = row.details or {}
     key, entrypoint = details.get("inputs_key"), details.get("entrypoint")
     if key is None or entrypoint is None:
-        reason = "its inputs were not kept. They are when it failed and they can be pickled within tasks_inputs_limit_bytes"
+        reason = "its inputs were not kept. They are when it failed or its flow is durable, and they can be pickled within tasks_inputs_limit_bytes"
         raise TaskRunNotReplayableError(row.name, reason)
     path, _, qualname = str(entrypoint).rpartition(":")
     found = _find(_module(Path(path)), row.task_name, qualname)

@@ -134,6 +134,10 @@ def load_recorded_flow(row: FlowRunRow) -> Flow[..., Any]:
     if entrypoint is None:
         reason = f"flow run {row.name!r} does not say which file its flow is from. Use `caudal run FILE:FLOW --resume {row.name}`."
         raise ScriptError("", reason)
+    if row.details.get("as_prefect"):
+        from caudal import compat  # noqa: PLC0415 - only pipelines written for Prefect need it
+
+        compat.install()
     file, _, _ = entrypoint.rpartition(":")
     return load_flow(f"{file}:{row.flow_name}")
 

@@ -65,6 +65,19 @@ def test_a_flow_of_a_file_runs_unchanged(lab: Lab, pipeline: str) -> None:
     assert "caudal: no effect: PREFECT_TASKS_RUNNERS\n" in done.err
 
 
+def test_a_run_is_resumed_from_its_record(lab: Lab, pipeline: str) -> None:
+    """What ``import prefect`` meant is on record."""
+    file = lab.folder / pipeline
+    good = file.read_text()
+    file.write_text(
+        good.replace("return 2 * number + more", "return 2 / number + more")
+    )
+    assert lab.run("caudal", "run", "--as-prefect", f"{pipeline}:doubled").status == 1
+    file.write_text(good)
+    done = lab.run("caudal", "flow-run", "resume", lab.flow_run().name)
+    assert (done.status, lab.flow_run().state_type) == (0, "COMPLETED"), done.err
+
+
 @pytest.mark.parametrize(
     ("line", "symbol"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,20 @@ def test_coroutines_and_static_methods_are_replayed(record: Record, file: Path) 
         load_replay(row_of(record, "look-0")).run()
     with pytest.raises(KeyError, match="3"):
         load_replay(row_of(record, "sell-0")).run()
+
+
+def test_runs_of_durable_flows_can_be_replayed_too(record: Record) -> None:
+    """Their arguments are kept before the function can change them."""
+
+    @task(name="grow")
+    def grow(numbers: list[int]) -> int:
+        numbers.append(1)
+        return len(numbers)
+
+    flow(lambda: grow([5]), name="orders", durable=True)()
+    details = row_of(record, "grow-0").details or {}
+    pickled = record._engine.results.load(details["inputs_key"])
+    assert pickle.loads(pickled) == (([5],), {})  # noqa: S301 - our own bytes
 
 
 def test_a_run_that_completed_has_no_inputs(record: Record, file: Path) -> None:

@@ -225,9 +225,9 @@ def logs(
 )
 @click.pass_context
 def replay(ctx: click.Context, run: str, flow_run: str | None, *, pdb: bool) -> None:
-    """Run one failed task run again, here, with the inputs it had.
+    """Run one recorded task run again, here, with the inputs it had.
 
-    Today's code of the task is called, once: no retries, time-out or cache. The call is recorded as a task run of its own. Exit status 0: it
+    Inputs are on record when the run failed or its flow is durable. Today's code of the task is called, once: no retries, time-out or cache. The call is recorded as a task run of its own. Exit status 0: it
     completed.
     """
     from caudal.cli.finding import find_task_run

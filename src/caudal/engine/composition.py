@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from caudal.engine.engine import Engine
 
+#: Environment variable of processes in which ``import prefect`` means caudal; see ``caudal.compat``.
+AS_PREFECT = "CAUDAL__AS_PREFECT"
+
 _lock = threading.RLock()
 _factory: list[Callable[[], Engine]] = []
 _made: list[Engine] = []

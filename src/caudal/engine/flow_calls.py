@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from caudal.clock import timestamp
 from caudal.engine.commands import run_async, run_sync
-from caudal.engine.composition import current_engine
+from caudal.engine.composition import AS_PREFECT, current_engine
 from caudal.engine.context import added_tags, current
 from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
@@ -93,6 +93,7 @@ def _new_flow_run(
         "entrypoint": spec.entrypoint,
         "version": spec.version,
         "path": path,
+        "as_prefect": AS_PREFECT in os.environ or None,
     }
     try:
         details |= record_parameters(scope)

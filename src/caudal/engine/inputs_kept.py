@@ -1,4 +1,4 @@
-"""Keeps what a failed task run was called with, so that it can be called again."""
+"""Keeps what a task run was called with, so that it can be called again: of one that failed, and of those of durable flows."""
 
 from __future__ import annotations
 

@@ -150,6 +150,8 @@ def _kept_or_called(
         yield from _fail(run, State(_FAILED, "Failed", message, error))
         return
     if kept is None:
+        if _is_durable(run):
+            yield Io(_keep_inputs, run)  # before the function can change them
         yield from _attempts(run, runner, keeping)
         return
     keeping.adopt(kept)
@@ -319,9 +321,15 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     if kind in {"FAILED", "CRASHED"}:
         trace = user_traceback(error) if isinstance(error, BaseException) else ""
         task_logger(run).error("%s\n%s", state.message or state.name, trace)
-        yield Io(_keep_inputs, run)
+        if not _is_durable(run):
+            yield Io(_keep_inputs, run)
     run.finish(kind, state.name, state.data, state.message)
     yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
+
+
+def _is_durable(run: LiveTask) -> bool:
+    flow = run.scope.spec
+    return flow is not None and flow.durable
 
 
 def _keep_inputs(run: LiveTask) -> None:

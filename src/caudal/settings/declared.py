@@ -101,7 +101,7 @@ class Settings:
 
     tasks_inputs_limit_bytes: Setting[int] = Setting(
         parsing.count,
-        "Largest pickled arguments of a failed task run that are kept for `caudal task-run replay`; 0 keeps none.",
+        "Largest pickled arguments of a task run that failed, or of a durable flow, that are kept for `caudal task-run replay`; 0 keeps none.",
         default=1_048_576,
     )
 

@@ -39,7 +39,7 @@ def main() -> None:
     except (EOFError, OSError):  # it is gone already
         return
     exchange_settings(settings)
-    if "CAUDAL__AS_PREFECT" in os.environ:
+    if composition.AS_PREFECT in os.environ:
         from caudal import compat  # noqa: PLC0415 - only pipelines written for Prefect need it
 
         compat.install()
