@@ -61,7 +61,11 @@ def open_ledger(settings: Settings) -> Ledger:
 
 def open_store(settings: Settings) -> BlobStore:
     """Open the store for large results that the settings name."""
-    from caudal.storage.local import LocalStore  # noqa: PLC0415 - one of several to come
+    if settings.results_storage_url is not None:
+        from caudal.storage.objects import ObjectStore  # noqa: PLC0415 - one of two
+
+        return ObjectStore(settings.results_storage_url)
+    from caudal.storage.local import LocalStore  # noqa: PLC0415 - one of two
 
     return LocalStore(
         settings.results_local_storage_path, fsync=settings.durability == "sync"

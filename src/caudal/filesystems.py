@@ -1,4 +1,4 @@
-"""Places for results: folders, and what you make of anything else by saying how to read and to write a path."""
+"""Places for results: folders, buckets of object stores, and what you make of anything else by saying how to read and to write a path."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ import secrets
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from caudal.exceptions import ConfigurationError
+from caudal.storage.objects import SCHEMES, ObjectStore
 from caudal.twins import dispatched, in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "LocalFileSystem",
     "ReadableFileSystem",
+    "RemoteFileSystem",
     "ResultStorage",
     "WritableFileSystem",
     "resolve_storage",
 ]
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://.+")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://.*")
 
 
 class ReadableFileSystem(ABC):
@@ -144,11 +149,102 @@ class LocalFileSystem(WritableFileSystem):
         return f"LocalFileSystem(basepath={self.basepath!r})"
 
 
+class RemoteFileSystem(WritableFileSystem):
+    """A bucket of an object store; needs the extra ``objects``.
+
+    Credentials come from the environment (``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION``, ``AWS_ENDPOINT_URL``, ...), from the machine, or from the settings.
+
+    Args:
+        basepath: Bucket and prefix: ``s3://bucket/prefix``.
+        settings: What the client is to know: ``access_key_id``, ``secret_access_key``, ``session_token``, ``region``, ``endpoint``. The names that fsspec
+            has for them will do: ``key``, ``secret``, ``token``, ``client_kwargs={"endpoint_url": ...}``.
+
+    Raises:
+        ConfigurationError: It is no URL of an object store.
+    """
+
+    def __init__(
+        self, basepath: str, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        scheme, _, rest = basepath.partition("://")
+        if scheme not in SCHEMES or not rest:
+            known = ", ".join(f"{each}://" for each in SCHEMES)
+            raise ConfigurationError(
+                f"{basepath!r} is no bucket of an object store; its URL begins with {known}. Give a URL such as 's3://bucket/prefix', "
+                "a folder, or a file system of your own."
+            )
+        self.basepath: str = basepath
+        self.settings: dict[str, Any] = dict(settings or {})
+        self._store = ObjectStore(basepath, _client_settings(self.settings))
+
+    async def aread_path(self, path: str) -> bytes:
+        """Return the bytes of an object; see `read_path`."""
+        return await in_thread(self.read_path, path)
+
+    @dispatched(aread_path)
+    def read_path(self, path: str) -> bytes:
+        """Return the bytes of an object.
+
+        Raises:
+            ResultLostError: There is no such object.
+            StorageError: It cannot be read.
+            ConfigurationError: The extra is not installed, or the settings are wrong.
+        """
+        return self._store.read(path)
+
+    async def awrite_path(self, path: str, content: bytes) -> str:
+        """Write an object; see `write_path`."""
+        return await in_thread(self.write_path, path, content)
+
+    @dispatched(awrite_path)
+    def write_path(self, path: str, content: bytes) -> str:
+        """Write an object and return where it is.
+
+        Raises:
+            StorageError: It cannot be written.
+            ConfigurationError: The extra is not installed, or the settings are wrong.
+        """
+        self._store.write(path, content)
+        return self._store.location(path)
+
+    def exists(self, path: str) -> bool:
+        """Say whether there is an object at a path."""
+        return self._store.exists(path)
+
+    def delete_path(self, path: str) -> None:
+        """Delete an object; nothing happens when there is none."""
+        self._store.delete(path)
+
+    def location(self, path: str) -> str:
+        """Return where a path leads."""
+        return self._store.location(path)
+
+    def __repr__(self) -> str:
+        return f"RemoteFileSystem(basepath={self.basepath!r})"
+
+
+#: What fsspec calls settings of the client.
+_FSSPEC_NAMES = {
+    "key": "access_key_id",
+    "secret": "secret_access_key",
+    "token": "session_token",
+    "endpoint_url": "endpoint",
+    "region_name": "region",
+}
+
+
+def _client_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under the names that the client has for them."""
+    flat = {**given, **given.get("client_kwargs", {})}
+    flat.pop("client_kwargs", None)
+    return {_FSSPEC_NAMES.get(name, name): value for name, value in flat.items()}
+
+
 def resolve_storage(given: Any) -> WritableFileSystem:
     """Return the file system that an option like ``result_storage`` stands for.
 
     Args:
-        given: A file system: anything with ``read_path`` and ``write_path``; a folder, as a path or as text.
+        given: A file system: anything with ``read_path`` and ``write_path``; a folder, as a path or as text; a URL of an object store, ``s3://bucket/prefix``.
 
     Raises:
         ConfigurationError: It is none of these.
@@ -156,9 +252,7 @@ def resolve_storage(given: Any) -> WritableFileSystem:
     if isinstance(given, (str, os.PathLike)):
         text = os.fspath(cast("str", given))
         if _URL.fullmatch(text) and not text.startswith("file://"):
-            raise ConfigurationError(
-                f"{text!r} is no place for results that caudal knows. Give a folder, or a file system of your own."
-            )
+            return RemoteFileSystem(text)
         return LocalFileSystem(text.removeprefix("file://"))
     missing = [
         name

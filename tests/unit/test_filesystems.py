@@ -141,8 +141,8 @@ def test_folders_are_given_as_paths_or_text(tmp_path: Path) -> None:
     assert resolve_storage(same) is same
 
 
-@pytest.mark.parametrize("given", [5, object(), Slow, "gopher://hole/x", None])
+@pytest.mark.parametrize("given", [5, object(), Slow, "gopher://hole/x", "s3://", None])
 def test_what_is_no_place_for_results_is_refused(given: Any) -> None:
     """The error says what was given and what can be."""
-    with pytest.raises(ConfigurationError, match="Give a folder"):
+    with pytest.raises(ConfigurationError, match=r"Give a (folder|URL)"):
         resolve_storage(given)

@@ -44,6 +44,7 @@ class Recoverer:
             "CAUDAL_HOME": str(settings.home),
             "CAUDAL_LEDGER_PATH": str(settings.ledger_path),
             "CAUDAL_RESULTS_LOCAL_STORAGE_PATH": str(settings.results_local_storage_path),
+            "CAUDAL_RESULTS_STORAGE_URL": settings.results_storage_url or "",
             "CAUDAL_RECOVERY_IN_BACKGROUND": "false",
         }  # fmt: skip
         self._is_wanted = is_wanted

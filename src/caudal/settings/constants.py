@@ -32,6 +32,7 @@ __all__ = [
     "CAUDAL_RESULTS_INLINE_LIMIT_BYTES",
     "CAUDAL_RESULTS_LOCAL_STORAGE_PATH",
     "CAUDAL_RESULTS_PERSIST_BY_DEFAULT",
+    "CAUDAL_RESULTS_STORAGE_URL",
     "CAUDAL_RESUME_MISMATCH",
     "CAUDAL_TASKS_DEFAULT_RETRIES",
     "CAUDAL_TASKS_DEFAULT_RETRY_DELAY_SECONDS",
@@ -59,6 +60,7 @@ CAUDAL_RESUME_MISMATCH: Setting[str] = Settings.resume_mismatch
 CAUDAL_RESULTS_PERSIST_BY_DEFAULT: Setting[bool] = Settings.results_persist_by_default
 CAUDAL_RESULTS_DEFAULT_SERIALIZER: Setting[str] = Settings.results_default_serializer
 CAUDAL_RESULTS_LOCAL_STORAGE_PATH: Setting[Path] = Settings.results_local_storage_path
+CAUDAL_RESULTS_STORAGE_URL: Setting[str | None] = Settings.results_storage_url
 CAUDAL_RESULTS_INLINE_LIMIT_BYTES: Setting[int] = Settings.results_inline_limit_bytes
 CAUDAL_LOGGING_LEVEL: Setting[str] = Settings.logging_level
 CAUDAL_LOGGING_LOG_PRINTS: Setting[bool] = Settings.logging_log_prints

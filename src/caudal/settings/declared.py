@@ -93,6 +93,11 @@ class Settings:
         "Folder for stored results that are too large for the ledger.",
         default="storage",
     )
+    results_storage_url: Setting[str | None] = Setting(
+        parsing.bucket,
+        "Bucket for stored results that are too large for the ledger, in place of 'results_local_storage_path'.",
+        default=None,
+    )
     results_inline_limit_bytes: Setting[int] = Setting(
         parsing.count,
         "Largest encoded result that is kept in the ledger itself.",

@@ -137,6 +137,13 @@ def delays(value: object, base: Path) -> float | list[float]:
         raise ValueError(msg) from None
 
 
+def bucket(value: object, _base: Path) -> str | None:
+    """Return the URL of a bucket; None is none."""
+    if value is None or (isinstance(value, str) and "://" in value):
+        return value
+    raise ValueError("the URL of a bucket, such as 's3://bucket/prefix'")
+
+
 def choice(*choices: str) -> Callable[[object, Path], str]:
     """Return a parser that takes one of some words, in upper or lower case."""
     by_folded_name = {choice.casefold(): choice for choice in choices}

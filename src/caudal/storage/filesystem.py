@@ -16,7 +16,7 @@ class FileSystem(Protocol):
     """What a file system has to have; both methods may be coroutine functions."""
 
     def read_path(self, path: str) -> Any:
-        """Return the bytes at a path, or raise when there are none."""
+        """Return the bytes at a path; for none, None or a ``ValueError``, ``LookupError`` or ``FileNotFoundError``."""
         ...
 
     def write_path(self, path: str, content: bytes) -> Any:
@@ -41,18 +41,18 @@ class FileSystemStore(BlobStore):
         self._run("write", key, self._filesystem.write_path, key, data)
 
     def read(self, key: str) -> bytes:
-        """See `BlobStore.read`; an error other than a `StorageError` means that nothing is there."""
-        try:
-            data = self._run("read", key, self._filesystem.read_path, key)
-        except (ResultLostError, StorageError) as error:
-            if not isinstance(
-                error.__cause__, (ValueError, LookupError, FileNotFoundError)
-            ):
-                raise
-            raise self._lost(key) from error.__cause__
+        """See `BlobStore.read`."""
+        data = self._run("read", key, self._read, key)
         if data is None:
             raise self._lost(key)
         return data
+
+    def _read(self, key: str) -> Any:
+        """Return the bytes at a path, told apart from errors that say that there are none."""
+        try:
+            return finished(self._filesystem.read_path(key))
+        except (ValueError, LookupError, FileNotFoundError) as error:
+            raise self._lost(key) from error
 
     def exists(self, key: str) -> bool:
         """See `BlobStore.exists`."""

@@ -167,7 +167,7 @@ def test_a_storage_that_cannot_be_used_fails_the_run_before_its_work(
     with pytest.raises(StorageError, match="no route"):
         state.result()
     wrong = task(note, name="wrong", result_storage="gopher://hole")
-    with pytest.raises(ConfigurationError, match="no place for results"):
+    with pytest.raises(ConfigurationError, match="no bucket of an object store"):
         wrong(1)
     assert record.task("wrong").state_type == "FAILED"
 
