@@ -134,6 +134,10 @@ def audit(ledger: Ledger) -> None:
         for kind in KINDS
         for row in ledger.documents.find(DocumentFilter(kind), limit=_EVERYTHING)
     }
+    for flow_run_id in {flow_run_id for flow_run_id, _ in rebuilt.inputs}:
+        inputs = ledger.inputs.find(flow_run_id, limit=_EVERYTHING)
+        expected = {row.key: row for row in inputs}
+        assert expected == {key: row for (of, key), row in rebuilt.inputs.items() if of == flow_run_id}  # fmt: skip
     for row in task_rows.values():
         owner = flow_rows.get(row.flow_run_id or b"")
         if owner is not None and is_terminal(owner.state_type):

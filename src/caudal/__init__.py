@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from caudal.client import get_client
     from caudal.context import tags
     from caudal.engine.engine import Engine
+    from caudal.flow_runs import (
+        apause_flow_run,
+        aresume_flow_run,
+        asuspend_flow_run,
+        pause_flow_run,
+        resume_flow_run,
+        suspend_flow_run,
+    )
     from caudal.flows import Flow, flow
     from caudal.logging import get_run_logger
     from caudal.model.annotations import allow_failure, quote, unmapped
@@ -26,10 +34,16 @@ __all__ = [
     "Transaction",
     "__version__",
     "allow_failure",
+    "apause_flow_run",
+    "aresume_flow_run",
+    "asuspend_flow_run",
     "flow",
     "get_client",
     "get_run_logger",
+    "pause_flow_run",
     "quote",
+    "resume_flow_run",
+    "suspend_flow_run",
     "tags",
     "task",
     "unmapped",
@@ -41,10 +55,16 @@ _HOMES = {
     "Task": "caudal.tasks",
     "Transaction": "caudal.transactions",
     "allow_failure": "caudal.model.annotations",
+    "apause_flow_run": "caudal.flow_runs",
+    "aresume_flow_run": "caudal.flow_runs",
+    "asuspend_flow_run": "caudal.flow_runs",
     "flow": "caudal.flows",
     "get_client": "caudal.client",
     "get_run_logger": "caudal.logging",
+    "pause_flow_run": "caudal.flow_runs",
     "quote": "caudal.model.annotations",
+    "resume_flow_run": "caudal.flow_runs",
+    "suspend_flow_run": "caudal.flow_runs",
     "tags": "caudal.context",
     "task": "caudal.tasks",
     "unmapped": "caudal.model.annotations",

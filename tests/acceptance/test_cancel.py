@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def cancel(lab: Lab) -> None:
     """Cancel the run that no other run called, from another process."""
+    lab.wait_until(lab.flow_runs, "the run is on record")
     (top,) = [row for row in lab.flow_runs() if row.parent_flow_run_id is None]
     done = lab.run("caudal", "flow-run", "cancel", top.name)
     assert (0, f"Flow run '{top.name}' is being cancelled by its process.\n") == done[

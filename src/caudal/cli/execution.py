@@ -163,7 +163,7 @@ def carry_out(job: Job, results: TextIO | None) -> int:
         print_next(run, handle_of(run))
     if isinstance(stop, KeyboardInterrupt):
         return SIGNAL_BASE + (signals.received or signal.SIGINT)
-    return 0 if run.state.is_completed() else FAILED
+    return 0 if run.state.is_completed() or run.state.is_paused() else FAILED
 
 
 @contextmanager

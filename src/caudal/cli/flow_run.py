@@ -142,6 +142,7 @@ def _print_inspection(inspection: FlowRunInspection) -> None:
             ("took", format_duration(_seconds(run, now()))),
             ("attempt", str(run.attempt) if run.attempt > 1 else None),
             ("runs in", inspection.worker),
+            ("waits for", inspection.waits_for),
             ("called by", parent_of(run)),
             (
                 "parameters",
@@ -220,23 +221,41 @@ def logs(run: str, level: str, output: str, *, follow: bool) -> None:
 @flow_run.command()
 @click.argument("run", metavar="RUN")
 @click.option(
+    "--input",
+    "run_input",
+    metavar="JSON",
+    help="What a paused run waits for: an object of its fields, or the value alone.",
+)
+@click.option(
     "--force",
     is_flag=True,
     help="Go on with a durable run that was given up after its process was lost too often.",
 )
 @output_option
 @click.pass_context
-def resume(ctx: click.Context, run: str, output: str, *, force: bool) -> None:
-    """Go on with a flow run that failed, crashed or was interrupted.
+def resume(
+    ctx: click.Context, run: str, run_input: str | None, output: str, *, force: bool
+) -> None:
+    """Go on with a flow run that is paused or suspended, or that failed, crashed or was cancelled.
 
-    The flow is loaded from the file on record and called with the parameters on record. Task runs that completed and whose results were
-    stored are not run again. Exit status as of `caudal run`.
+    A run that waits in its process goes on there. Any other one goes on here: its flow is loaded from the file on record and called with the parameters on
+    record; task runs that completed and whose results were stored are not run again. Exit status as of `caudal run`.
     """
+    from uuid import UUID
+
+    from caudal.answers import answer
     from caudal.cli.execution import carry_out, results_apart, resumed_job
+    from caudal.cli.parameters import read_input
     from caudal.client import get_client
     from caudal.resume import load_recorded_flow
 
-    row = get_client().find_flow_run(run)
+    client = get_client()
+    row = client.find_flow_run(run)
+    if answer(row, read_input(run_input), force=force):
+        _print_asked(
+            client.read_flow_run(UUID(bytes=row.id)), output, "goes on in its process"
+        )
+        return
     with results_apart(output) as results:
         job = resumed_job(load_recorded_flow(row), row, {}, force=force)
         ctx.exit(carry_out(job, results))
@@ -302,6 +321,23 @@ def recover(ctx: click.Context, *, watch: bool) -> None:
 @flow_run.command()
 @click.argument("run", metavar="RUN")
 @output_option
+def suspend(run: str, output: str) -> None:
+    """Have a flow run stop at its next call of a task, to be resumed later.
+
+    Tasks that execute are waited for. When no process works on the run, it is suspended at once.
+    """
+    from caudal.client import get_client
+    from caudal.flow_runs import suspend_flow_run
+
+    client = get_client()
+    found = client.read_flow_run(run)
+    suspend_flow_run(flow_run_id=found.id)
+    _print_asked(client.read_flow_run(found.id), output, "stops at its next task")
+
+
+@flow_run.command()
+@click.argument("run", metavar="RUN")
+@output_option
 def cancel(run: str, output: str) -> None:
     """Have a flow run end, with the flow runs that it called.
 
@@ -311,11 +347,16 @@ def cancel(run: str, output: str) -> None:
     from caudal.client import get_client
 
     found = get_client().cancel_flow_run(run)
+    is_over = found.state.is_cancelled()
+    what = "is cancelled" if is_over else "is being cancelled by its process"
+    _print_asked(found, output, what)
+
+
+def _print_asked(run: FlowRun, output: str, what: str) -> None:
+    """Say what becomes of a run of which something was asked."""
     if output == "json":
         from caudal.cli.records import flow_run_record
 
-        print_json(flow_run_record(found))
-    elif found.state.is_cancelled():
-        click.echo(f"Flow run {found.name!r} is cancelled. Nobody worked on it.")
+        print_json(flow_run_record(run))
     else:
-        click.echo(f"Flow run {found.name!r} is being cancelled by its process.")
+        click.echo(f"Flow run {run.name!r} {what}.")

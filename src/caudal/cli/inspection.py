@@ -46,11 +46,32 @@ class FlowRunInspection:
     #: The process that works on it, as ``pid 12 on host``.
     worker: str | None
 
+    @property
+    def pause(self) -> dict[str, Any] | None:
+        """What a paused run waits for."""
+        return self.run.details.get("pause") if self.run.state.is_paused() else None
+
+    @property
+    def waits_for(self) -> str | None:
+        """What a paused run waits for, in words; None for any other one."""
+        if self.pause is None:
+            return None
+        schema: dict[str, Any] = self.pause.get("schema") or {}
+        needed = schema.get("required", ())
+        fields = [
+            name if name in needed else f"{name} (or not)"
+            for name in schema.get("properties", ())
+        ]
+        said = self.pause.get("description")
+        inputs = f"{', '.join(fields)}: resume it with --input JSON"
+        return said or (inputs if fields else "being resumed")
+
     def as_record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return {
             **flow_run_record(self.run),
             "worker": self.worker,
+            "pause": self.pause,
             "history": history_record(self.progress.history),
             **group_records(self.progress.root),
             "failed_task_runs": [task_run_record(run) for run in self.failed],

@@ -97,3 +97,13 @@ def _refuse_unknown(flow: Flow[..., Any], given: Iterable[str]) -> None:
         )
         msg = f"flow {flow.name!r} has no parameter {name!r}.{hint} {takes}"
         raise ParameterError(msg)
+
+
+def read_input(text: str | None) -> Any:
+    """Return what a run is to be resumed with; what is no JSON is taken as text."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

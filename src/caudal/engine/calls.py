@@ -112,6 +112,8 @@ def make_task_run(
     scope = cast("FlowScope", parent.scope)
     if scope.stopping is not None:
         scope.check()
+        if parent is scope:
+            scope.stop.check_pause()
         raise CancelledRun(f"Task {spec.name!r} was not started: {scope.stopping}.")
     index = parent.next_index(spec.name)
     name = f"{spec.name}-{index}"

@@ -19,6 +19,7 @@ from caudal.engine.results import Results
 from caudal.engine.task_run import task_program
 from caudal.engine.timers import Timers
 from caudal.exceptions import LedgerError
+from caudal.ledger.control import PAUSED, SUSPENDED
 from caudal.ledger.plan import STALE_FENCE
 from caudal.model.runs import Fence
 from caudal.model.states import is_terminal
@@ -261,15 +262,19 @@ class Engine:
         """
         if not self._scopes:
             return
-        asked = [
+        asked: list[FlowScope] = []
+        for flow_run_id, kind, name, _ in self.ledger.control.asked(self.owner):
+            scope = self._scopes.get(flow_run_id)
+            if scope is None or name == PAUSED:
+                continue
+            asked.append(scope)
+            if kind == "CANCELLING":
+                scope.stop.ask(CANCELLED)
+            else:
+                scope.stop.suspend()
+        for (
             scope
-            for each in self.ledger.control.asked(self.owner)
-            if each.state_type == "CANCELLING"
-            and (scope := self._scopes.get(each.flow_run_id)) is not None
-        ]
-        for scope in asked:  # all first: a run leaves to those that called it
-            scope.stop.ask(CANCELLED)
-        for scope in asked:
+        ) in asked:  # when all know: a run leaves the rest to those that called it
             scope.stop.press()
 
     def _refused(self, flow_run_id: bytes, reason: str) -> None:
@@ -281,4 +286,4 @@ class Engine:
             scope.lose(reason)
             return
         scope.stop.ask(CANCELLED)
-        scope.stop.refused = is_terminal(scope.type)
+        scope.stop.refused = is_terminal(scope.type) or scope.state_name == SUSPENDED

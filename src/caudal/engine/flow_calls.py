@@ -166,12 +166,8 @@ def _scope_of(
         runner=runner_of(spec, parts),
     )
     scope.tags = frozenset(row.tags)
-    scope.type, scope.state_name, scope.at = (
-        row.state_type,
-        row.state_name,
-        row.state_at,
-    )
-    scope.message, scope.run_count = row.details.get("message"), row.run_count
+    scope.enter(row)
+    scope.pauses = list(row.details.get("pauses", ()))
     scope.resumed = True
     return scope
 

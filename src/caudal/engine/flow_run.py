@@ -12,7 +12,7 @@ from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.snapshots import flow_view
-from caudal.engine.stopping import GRACE_SECONDS, FlowCall
+from caudal.engine.stopping import GRACE_SECONDS, SUSPENDED, FlowCall
 from caudal.engine.tracebacks import error_details
 from caudal.engine.validation import Validator
 from caudal.exceptions import (
@@ -22,6 +22,7 @@ from caudal.exceptions import (
     LeaseLostError,
     LedgerError,
     ParameterError,
+    Pause,
     RunTimeoutError,
     SerializationError,
     StorageError,
@@ -48,7 +49,7 @@ _MOMENTS = {
 def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     """Return the program of a flow run; it returns the run's last state, which is durable by then.
 
-    Interrupts and exits come out of it after the run's end has been recorded. A run that somebody cancelled ends as others do.
+    Interrupts and exits come out of it after the run's end has been recorded. A run that somebody cancelled or suspended ends as others do.
 
     Args:
         scope: The flow run, created in the journal.
@@ -66,6 +67,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     except (LeaseLostError, LedgerError) as error:
         yield from _stop_tasks(scope, f"it cannot be recorded: {error}", interrupt=True)
         raise
+    except Pause:
+        yield from _suspend(scope)
     except BaseException as error:
         yield from _interrupted(scope, error)
         if not (isinstance(error, CancelRequested) and scope.stop.is_outermost):
@@ -185,6 +188,22 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
         raise CancelRequested
     scope.check()
     yield from _hooks(scope, _MOMENTS.get(state.type.value, ""))
+
+
+def _suspend(scope: FlowScope) -> Generator[Command, Any, None]:
+    """Let the tasks that execute end, record that the run is suspended, and wait until that is durable."""
+    yield from _stop_tasks(scope, SUSPENDED, interrupt=False)
+    assert scope.stop.pause is not None, "runs are suspended for a reason"
+    details, message = scope.stop.pause
+    if scope.stop.reason is None:
+        how = f"Go on with: caudal flow-run resume {scope.name}"
+        scope.move("PAUSED", "Suspended", message or how, details)
+        yield Durable(scope.journal)
+        scope.check()
+    if scope.stop.reason is not None:
+        yield from _interrupted(scope, CancelRequested())
+    else:
+        flow_logger(scope).info("Finished in state %s", scope.state())
 
 
 def _store(scope: FlowScope, value: Any, key: str) -> Any:

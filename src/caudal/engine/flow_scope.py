@@ -15,6 +15,7 @@ from caudal.engine.dispatcher import Dispatcher
 from caudal.engine.origins import Origins
 from caudal.engine.stopping import Stop
 from caudal.exceptions import LeaseLostError
+from caudal.ledger.control import SUSPENDED
 from caudal.ledger.port import FlowWrite
 from caudal.model.ids import TaskRunIds, format_id, new_id
 from caudal.model.runs import Fence, FlowRunChange, Move
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from caudal.engine.parts import Parts, Run
     from caudal.engine.recorded import Recorded
     from caudal.ledger.port import Batch
+    from caudal.model.runs import FlowRunRow
     from caudal.model.specs import FlowSpec
     from caudal.runners.port import Runner
 
@@ -61,6 +63,7 @@ class FlowScope:
     place: None
     origins: Origins
     stop: Stop
+    is_part: bool
     created_at: float
     at: float
     type: str
@@ -114,6 +117,11 @@ class FlowScope:
         self.stopping: str | None = None
         #: Whether somebody cancels the run, and the way to its code.
         self.stop = Stop(self)
+        #: Keys of the pauses that the run has behind it, and how many its code has met.
+        self.pauses: list[str] = []
+        self._pauses_met = 0
+        #: Whether the run is another process's, which has a task of it execute here.
+        self.is_part = False
         #: Task runs whose results came from an earlier attempt.
         self.restored = 0
         #: What calls of a durable flow with the same parameters have in common; None for other flows.
@@ -175,7 +183,7 @@ class FlowScope:
                 parent_task_run_id=task_parent.hex() if task_parent else None,
                 parameters=parameters,
                 tags=sorted(self.tags),
-                owner=self.fence.owner.hex(),
+                owner=(self.fence.owner or b"").hex(),
                 attempt=self.fence.attempt,
                 durable_key=self.durable_key or UNSET,
                 details=details,
@@ -189,13 +197,13 @@ class FlowScope:
         message: str | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Enter a state and record it; an ended run lets go of its owner."""
+        """Enter a state and record it; a run that ended or is suspended lets go of its owner."""
         self.at = now = timestamp()
         self.type, self.state_name, self.message = kind, name, message
         if kind == "RUNNING":
             self.run_count += 1
         change = FlowRunChange(moves=[Move(kind, name, now, message)], details=details)
-        if is_terminal(kind):
+        if is_terminal(kind) or name == SUSPENDED:
             change.owner = None
             if kind == "CRASHED" and self.durable_key is not None:
                 change.durable_key = None  # this process ended it, it was not lost
@@ -210,9 +218,24 @@ class FlowScope:
             return
         self.journal.put(_FlowItem(self.id, self.fence, change))
 
+    def enter(self, row: FlowRunRow) -> None:
+        """Learn of the state that another process moved the run to."""
+        self.type, self.state_name, self.at = (
+            row.state_type,
+            row.state_name,
+            row.state_at,
+        )
+        self.message, self.run_count = row.details.get("message"), row.run_count
+
+    def next_pause(self) -> str:
+        """Return the number of the next pause in the flow's code, as its key."""
+        self._pauses_met += 1
+        return str(self._pauses_met)
+
     def begin_retry(self) -> None:
         """Count calls from the start again and let tasks start: the flow's code runs once more."""
         self.counters = {}
+        self._pauses_met = 0
         self.stopping = None
         self.dispatcher.restart()
 

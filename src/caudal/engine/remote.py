@@ -117,6 +117,7 @@ def take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
         parent=around,
         runner=engine.local,
     )
+    scope.is_part = True
     scope.tags = about["tags"]
     scope.persist, scope.log_prints = about["persist"], about["log_prints"]
     scope.storage = about["storage"]

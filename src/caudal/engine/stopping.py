@@ -8,6 +8,9 @@ Another process writes the state ``Cancelling``; the journal's thread notices an
     the next look   its tasks are interrupted, so that code that waits for them goes on
     GRACE_SECONDS   tasks that did not end are closed
     twice that      the run is closed without its code, which goes on cut off from it
+
+A run that somebody suspends is asked in the same way, and nothing is interrupted: its code gets a ``Pause`` at its next call of a task, or when it
+is done. Code that suspends its own run raises that itself.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.clock import monotonic
 from caudal.engine.commands import Call, Until
-from caudal.exceptions import CancelRequested
+from caudal.exceptions import CancelRequested, Pause
 from caudal.runners.interrupts import interrupt_thread, prepare_thread
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds that interrupted tasks get to end before the flow run is closed without them.
 GRACE_SECONDS = 5.0
+#: Why no task starts in a run that is suspended.
+SUSPENDED = "the flow run was suspended"
 
 
 class Stoppable(Protocol):
@@ -51,13 +56,13 @@ class Stoppable(Protocol):
 
 
 class Stop:
-    """Somebody's wish that a flow run ends, and the way to its code.
+    """Somebody's wish that a flow run ends or is suspended, and the way to its code.
 
     Args:
         scope: The flow run.
     """
 
-    __slots__ = ("_deliver", "_lock", "_scope", "_wake", "asked_at", "heard", "reason", "refused")  # fmt: skip
+    __slots__ = ("_deliver", "_lock", "_scope", "_wake", "asked_at", "heard", "pause", "reason", "refused")  # fmt: skip
 
     def __init__(self, scope: Stoppable) -> None:
         self._scope = scope
@@ -67,6 +72,8 @@ class Stop:
         self._wake: list[Callable[[], None]] = []
         #: Why the run is to end; None while it is not.
         self.reason: str | None = None
+        #: Details and message for the row of a run that is to be suspended; None while it is not.
+        self.pause: tuple[dict[str, Any], str | None] | None = None
         self.asked_at: float = 0.0
         #: Whether the run's program has taken notice.
         self.heard: bool = False
@@ -86,16 +93,30 @@ class Stop:
             self.asked_at = monotonic()
             self.reason = self._scope.stopping = reason
 
+    def suspend(
+        self, details: dict[str, Any] | None = None, message: str | None = None
+    ) -> None:
+        """Have the run suspended; a second call does nothing.
+
+        Args:
+            details: Facts for its row.
+            message: A sentence for people.
+        """
+        if self.pause is None and self.reason is None:
+            self.pause = (details or {}, message)
+            self._scope.stopping = SUSPENDED
+
     def press(self) -> None:
         """Go the next step towards the end of a run that was asked to."""
+        if self.reason is None:
+            self._wake_up()
+            return
         scope, waited = self._scope, monotonic() - self.asked_at
         with self._lock:
             deliver, self._deliver = self._deliver, None
             if deliver is not None and self.is_outermost:
                 deliver()
-            waiting, self._wake = self._wake, []
-        for wake in waiting:
-            wake()
+        self._wake_up()
         if self.heard or deliver is not None:
             return
         scope.dispatcher.stop(interrupt=True)
@@ -106,13 +127,25 @@ class Stop:
             scope.move("CANCELLED", "Cancelled", "Its code did not end in time and goes on without it.")  # fmt: skip
 
     def check(self) -> None:
-        """Do nothing unless the run is to end.
+        """Do nothing unless the run is to end or to be suspended.
 
         Raises:
-            CancelRequested: It is.
+            CancelRequested: It is to end.
+            Pause: It is to be suspended.
         """
         if self.reason is not None:
             raise CancelRequested
+        if self.pause is not None:
+            raise Pause
+
+    def check_pause(self) -> None:
+        """Do nothing unless the run is to be suspended.
+
+        Raises:
+            Pause: It is.
+        """
+        if self.reason is None:
+            self.check()
 
     def until(self, subscribe: Callable[[Callable[[], None]], None]) -> Until:
         """Return the command to wait until something calls back or the run is to end."""
@@ -120,12 +153,18 @@ class Stop:
         def subscribe_both(wake: Callable[[], None]) -> None:
             subscribe(wake)
             with self._lock:
-                if self.reason is None:
+                if self.reason is None and self.pause is None:
                     self._wake.append(wake)
                     return
             wake()
 
         return Until(subscribe_both)
+
+    def _wake_up(self) -> None:
+        with self._lock:
+            waiting, self._wake = self._wake, []
+        for wake in waiting:
+            wake()
 
     def enter(self, deliver: Callable[[], None]) -> None:
         """Learn that the flow's code executes, and how to reach it.

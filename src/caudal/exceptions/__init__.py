@@ -27,6 +27,10 @@
     |   +-- FlowRunNotResumableError    the run cannot be taken up again
     |   +-- FlowRunNotCancellableError  the run has ended
     |   +-- TaskRunNotReplayableError   the task run cannot be run again by itself
+    |   +-- FlowRunNotPausableError     the run has ended, or the call is not in its flow's own code
+    |   +-- FlowPauseTimeout            the run was paused and not resumed in time
+    |   +-- FlowRunWaitTimeout          the run did not end while somebody waited for it
+    |   +-- RunInputError               an input does not fit what the run waits for
     +-- ObjectNotFound              nothing is recorded under an id or name
     |   +-- BlockNotFound               no such block; also a ValueError
     +-- UnknownBlockType            the class of a type of block is not imported
@@ -95,15 +99,20 @@ from caudal.exceptions.runs import (
     CrashedRun,
     DeadlineReached,
     FailedRun,
+    FlowPauseTimeout,
     FlowRunNotCancellableError,
+    FlowRunNotPausableError,
     FlowRunNotResumableError,
     FlowRunTimeoutError,
+    FlowRunWaitTimeout,
     LeaseLostError,
     MissingResult,
+    Pause,
     PausedRun,
     RemoteError,
     ResumeMismatchError,
     RunError,
+    RunInputError,
     RunTimeoutError,
     TaskRunNotReplayableError,
     TaskRunTimeoutError,
@@ -145,9 +154,12 @@ __all__ = [
     "DurableParametersError",
     "EncryptionKeyError",
     "FailedRun",
+    "FlowPauseTimeout",
     "FlowRunNotCancellableError",
+    "FlowRunNotPausableError",
     "FlowRunNotResumableError",
     "FlowRunTimeoutError",
+    "FlowRunWaitTimeout",
     "HashError",
     "InvalidNameError",
     "InvalidValueError",
@@ -167,6 +179,7 @@ __all__ = [
     "ParameterBindError",
     "ParameterError",
     "ParameterTypeError",
+    "Pause",
     "PausedRun",
     "ProfileExistsError",
     "ProfileInUseError",
@@ -177,6 +190,7 @@ __all__ = [
     "ResultLostError",
     "ResumeMismatchError",
     "RunError",
+    "RunInputError",
     "RunTimeoutError",
     "ScriptError",
     "SecretNotReadableError",

@@ -166,6 +166,82 @@ class FlowRunNotCancellableError(RunError):
         return f"flow run {self.flow_run!r} cannot be cancelled: it is {self.state}. There is nothing left to stop."
 
 
+class FlowRunNotPausableError(RunError, RuntimeError):
+    """A flow run cannot be paused or suspended where it is.
+
+    Args:
+        flow_run: Name of the flow run.
+        reason: Why not, and what to do.
+    """
+
+    flow_run: str
+    reason: str
+
+    def __init__(self, flow_run: str, reason: str) -> None:
+        super().__init__(flow_run, reason)
+        self.flow_run, self.reason = flow_run, reason
+
+    def __str__(self) -> str:
+        return (
+            f"flow run {self.flow_run!r} cannot be paused or suspended: {self.reason}"
+        )
+
+
+class FlowPauseTimeout(RunError):
+    """A flow run was paused, and nobody resumed it in time.
+
+    Args:
+        flow_run: Name of the flow run.
+    """
+
+    flow_run: str
+
+    def __init__(self, flow_run: str) -> None:
+        super().__init__(flow_run)
+        self.flow_run = flow_run
+
+    def __str__(self) -> str:
+        return f"flow run {self.flow_run!r} was paused and not resumed in time. Start a new run, or give it a longer timeout."
+
+
+class FlowRunWaitTimeout(RunError, TimeoutError):
+    """A flow run did not end in the time that somebody waited for it; it goes on.
+
+    Args:
+        flow_run: Name of the flow run.
+        seconds: For how long it was waited for.
+    """
+
+    flow_run: str
+    seconds: float
+
+    def __init__(self, flow_run: str, seconds: float) -> None:
+        super().__init__(flow_run, seconds)
+        self.flow_run, self.seconds = flow_run, seconds
+
+    def __str__(self) -> str:
+        return f"flow run {self.flow_run!r} has not ended within {self.seconds:g} second(s). It goes on; wait again, or cancel it."
+
+
+class RunInputError(RunError, ValueError):
+    """What a flow run was to be given does not fit what it waits for; it waits on.
+
+    Args:
+        flow_run: Name of the flow run.
+        problems: What does not fit.
+    """
+
+    flow_run: str
+    problems: str
+
+    def __init__(self, flow_run: str, problems: str) -> None:
+        super().__init__(flow_run, problems)
+        self.flow_run, self.problems = flow_run, problems
+
+    def __str__(self) -> str:
+        return f"flow run {self.flow_run!r} cannot be resumed with this input: {self.problems}. Correct it and resume the run again."
+
+
 class RunTimeoutError(RunError, TimeoutError):
     """An attempt took longer than its ``timeout_seconds``.
 
@@ -199,6 +275,10 @@ class DeadlineReached(BaseException):
     def __init__(self, deadline: object = None) -> None:
         super().__init__(deadline)
         self.deadline = deadline
+
+
+class Pause(BaseException):
+    """Raised in the code of a flow run that is suspended; not an ``Exception``, so that code that catches everything does not go on."""
 
 
 class CancelRequested(BaseException):

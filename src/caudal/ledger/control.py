@@ -1,71 +1,84 @@
-"""What people and other processes ask of flow runs: that they stop.
-
-A flow run belongs to the process that works on it, so whoever asks writes a state that this process looks for::
-
-    open, owner A --- cancel: A works ---> CANCELLING, owner A --- A notices and ends it ---> CANCELLED
-         |
-         +----------- cancel: A is gone, or nobody owned it --------------------------------> CANCELLED
-
-The functions here decide and return the batch to write. A ledger reads, calls them and writes inside one
-transaction, as for claims and sweeps.
-"""
+"""What is asked of flow runs from outside: that they stop, for good or for a while, and that they go on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from caudal.exceptions import FlowRunNotCancellableError
-from caudal.ledger.port import Batch, FlowWrite
-from caudal.ledger.takeover import close_tasks, is_gone
-from caudal.model.runs import FlowRunChange, Move
-from caudal.model.states import is_terminal
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
-    from caudal.model.runs import FlowRunRow, Lease, TaskRunRow
+    from caudal.model.runs import FlowRunRow, Lease
 
-
-def check_cancellable(row: FlowRunRow) -> None:
-    """Do nothing if a flow run is open.
-
-    Raises:
-        FlowRunNotCancellableError: It has ended.
-    """
-    if is_terminal(row.state_type):
-        raise FlowRunNotCancellableError(row.name, row.state_name)
+#: The state of a run whose process waits, and of one without a process.
+PAUSED, SUSPENDED = "Paused", "Suspended"
 
 
-def plan_cancel(
-    rows: Iterable[FlowRunRow],
-    lease_of: Callable[[bytes | None], Lease | None],
-    open_tasks: Callable[[bytes], Iterable[TaskRunRow]],
-    now: float,
-    is_alive: Callable[[Lease], bool],
-    message: str | None,
-) -> Batch:
-    """Return the batch that cancels open flow runs.
+class Asked(NamedTuple):
+    """A flow run that somebody wants to stop."""
 
-    Args:
-        rows: A flow run and all below it; those that have ended are left alone.
-        lease_of: Returns an owner's lease.
-        open_tasks: Returns the open task runs of a flow run.
-        now: Seconds since the epoch, UTC.
-        is_alive: Whether the process of a lease that has not expired lives.
-        message: Why, for people.
-    """
-    batch = Batch()
-    for row in rows:
-        if is_terminal(row.state_type):
-            continue
-        moves: list[Move] = []
-        if row.state_type != "CANCELLING":
-            moves.append(Move("CANCELLING", "Cancelling", now, message))
-        change = FlowRunChange(moves)
-        if is_gone(lease_of(row.owner), now, is_alive):
-            moves.append(Move("CANCELLED", "Cancelled", now, message))
-            change.owner = None
-            batch.writes += close_tasks(open_tasks(row.id), moves[-1])
-        if moves:
-            batch.writes.append(FlowWrite(row.id, change))
-    return batch
+    flow_run_id: bytes
+    #: The state that says so.
+    state_type: str
+    state_name: str
+    message: str | None
+
+
+class Control(Protocol):
+    """Asks flow runs to stop or to go on, and tells their processes."""
+
+    def cancel(
+        self,
+        flow_run_id: bytes,
+        now: float,
+        is_alive: Callable[[Lease], bool],
+        message: str | None = None,
+    ) -> FlowRunRow:
+        """Ask for the end of a flow run and of every flow run below it, in one atomic step, and return its row.
+
+        Each open one whose process works goes to CANCELLING, which it leaves for CANCELLED alone: whatever else its process writes
+        as its state is refused. One that nobody works on (no owner, no lease, an expired one, ``is_alive`` is false) goes to
+        CANCELLED at once with its open task runs, and loses its owner. A second call changes nothing.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+            FlowRunNotCancellableError: It has ended.
+        """
+        ...
+
+    def suspend(
+        self,
+        flow_run_id: bytes,
+        now: float,
+        is_alive: Callable[[Lease], bool],
+        details: dict[str, Any],
+    ) -> FlowRunRow:
+        """Ask an open flow run to stop so that it can be taken up later, in one atomic step, and return its row.
+
+        It goes to PAUSED, ``Suspended``. Its process keeps it until it has ended its part; one that nobody works on loses its owner at
+        once, and its open task runs go to CRASHED.
+
+        Args:
+            flow_run_id: The run.
+            now: Seconds since the epoch, UTC.
+            is_alive: Whether the process of a lease that has not expired lives.
+            details: Facts to merge into its details.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+            FlowRunNotPausableError: It has ended, is being cancelled, or is suspended already.
+        """
+        ...
+
+    def go_on(
+        self, flow_run_id: bytes, now: float, is_alive: Callable[[Lease], bool]
+    ) -> bool:
+        """Move a ``Paused`` flow run whose process waits for that to RUNNING; False, and nothing changed, when none waits.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+        """
+        ...
+
+    def asked(self, owner: bytes) -> Sequence[Asked]:
+        """Return the flow runs of a process that somebody wants to stop; cheap enough to be called every second."""
+        ...

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from caudal.model.checks import CheckResult, CheckStatus, Severity
+from caudal.model.inputs import RunInputChange
 from caudal.model.runs import FlowRunChange, TaskRunChange
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ decode_flow_change: Callable[[bytes | str], FlowRunChange] = msgspec.json.Decode
 #: Reads the payload of a ``task_run`` event.
 decode_task_change: Callable[[bytes | str], TaskRunChange] = msgspec.json.Decoder(
     TaskRunChange
+).decode
+
+#: Reads the payload of a ``run_input`` event.
+decode_input: Callable[[bytes | str], RunInputChange] = msgspec.json.Decoder(
+    RunInputChange
 ).decode
 
 

@@ -10,6 +10,7 @@ from msgspec import structs
 from caudal.exceptions import LedgerError, ObjectNotFound
 from caudal.ledger.memory_control import MemoryControl
 from caudal.ledger.memory_documents import MemoryDocuments
+from caudal.ledger.memory_inputs import MemoryInputs
 from caudal.ledger.memory_limits import MemoryLimits
 from caudal.ledger.plan import flow_runs_named, plan
 from caudal.ledger.port import Receipt
@@ -44,6 +45,7 @@ class MemoryLedger:
 
     location = ":memory:"
     control: MemoryControl
+    inputs: MemoryInputs
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -56,6 +58,7 @@ class MemoryLedger:
         self._results: dict[str, StoredResult] = {}
         self._leases: dict[bytes, Lease] = {}
         self._writers: dict[bytes, tuple[Stamp, dict[bytes, str]]] = {}
+        self.inputs = MemoryInputs(self._open, self._flow_runs, self._events)
         self.control = MemoryControl(
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )

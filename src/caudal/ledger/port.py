@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from caudal.ledger.control import Control
     from caudal.ledger.documents import Documents
+    from caudal.ledger.inputs import Inputs
     from caudal.ledger.limits import Limits
     from caudal.model.checks import CheckResult
     from caudal.model.documents import DocumentWrite
@@ -138,43 +140,6 @@ class RunFilter(NamedTuple):
     name: str | None = None
 
 
-class Asked(NamedTuple):
-    """A flow run that somebody wants to stop."""
-
-    flow_run_id: bytes
-    #: The state that says so.
-    state_type: str
-    state_name: str
-    message: str | None
-
-
-class Control(Protocol):
-    """Asks flow runs to stop, and tells their processes."""
-
-    def cancel(
-        self,
-        flow_run_id: bytes,
-        now: float,
-        is_alive: Callable[[Lease], bool],
-        message: str | None = None,
-    ) -> FlowRunRow:
-        """Ask for the end of a flow run and of every flow run below it, in one atomic step, and return its row.
-
-        Each open one whose process works goes to CANCELLING, which it leaves for CANCELLED alone: whatever else its process writes
-        as its state is refused. One that nobody works on (no owner, no lease, an expired one, ``is_alive`` is false) goes to
-        CANCELLED at once with its open task runs, and loses its owner. A second call changes nothing.
-
-        Raises:
-            ObjectNotFound: There is no such run.
-            FlowRunNotCancellableError: It has ended.
-        """
-        ...
-
-    def asked(self, owner: bytes) -> Sequence[Asked]:
-        """Return the flow runs of a process that somebody wants to stop; cheap enough to be called every second."""
-        ...
-
-
 class Ledger(Protocol):
     """The durable record of runs.
 
@@ -186,8 +151,13 @@ class Ledger(Protocol):
     location: str
 
     @property
+    def inputs(self) -> Inputs:
+        """What flow runs were given while they ran."""
+        ...
+
+    @property
     def control(self) -> Control:
-        """Asks flow runs to stop."""
+        """Asks flow runs to stop or to go on."""
         ...
 
     @property

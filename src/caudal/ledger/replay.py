@@ -9,11 +9,13 @@ from msgspec.json import Decoder
 from caudal.ledger.encoding import (
     decode_check,
     decode_flow_change,
+    decode_input,
     decode_task_change,
 )
 from caudal.ledger.granting import decode_limit_change, decode_slots_change
 from caudal.ledger.port import CheckWrite
 from caudal.model.documents import KINDS, DocumentChange, DocumentWrite, fold_document
+from caudal.model.inputs import put_input
 from caudal.model.limits import fold_limit, holders_of, use_up
 from caudal.model.runs import add_counts, count_change, fold_flow_run, fold_task_run
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from caudal.model.documents import Document, DocumentKind
+    from caudal.model.inputs import RunInputRow
     from caudal.model.limits import Holder, Limit
     from caudal.model.runs import Event, FlowRunRow, TaskRunRow
 
@@ -40,6 +43,7 @@ class Projections(NamedTuple):
     limits: dict[str, Limit]
     holders: list[Holder]
     documents: dict[bytes, Document]
+    inputs: dict[tuple[bytes, str], RunInputRow]
 
 
 def rebuild(events: Iterable[Event]) -> Projections:
@@ -48,7 +52,7 @@ def rebuild(events: Iterable[Event]) -> Projections:
     Args:
         events: All events of a ledger, or all of some flow runs, in order.
     """
-    made = Projections({}, {}, [], {}, [], {})
+    made = Projections({}, {}, [], {}, [], {}, {})
     for event in events:
         _apply(made, event)
     return made
@@ -56,7 +60,7 @@ def rebuild(events: Iterable[Event]) -> Projections:
 
 def _apply(made: Projections, event: Event) -> None:
     flow_rows, task_rows, checks, *_ = made
-    _, at, kind, flow_run_id, task_run_id, payload = event
+    seq, at, kind, flow_run_id, task_run_id, payload = event
     if kind == "check":
         result = decode_check(payload)
         checks.append(CheckWrite(at, result, flow_run_id, task_run_id))
@@ -66,6 +70,8 @@ def _apply(made: Projections, event: Event) -> None:
         _apply_slots(made, at, payload)
     elif kind in KINDS:
         _apply_document(made.documents, event)
+    elif kind == "run_input" and flow_run_id is not None:
+        put_input(made.inputs, flow_run_id, decode_input(payload), seq, at)
     elif task_run_id is not None:
         before = task_rows.get(task_run_id)
         change = decode_task_change(payload)

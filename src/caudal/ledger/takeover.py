@@ -26,7 +26,7 @@ from caudal.model.runs import FlowRunChange, Move, TaskRunChange, fold_task_run
 from caudal.model.states import TERMINAL, StateType, is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from caudal.model.runs import FlowRunRow, Lease, TaskRunRow
 
@@ -38,7 +38,8 @@ SWEPT = frozenset({"SCHEDULED", "PENDING", "RUNNING", "CANCELLING"})
 #: How long a ledger remembers a writer's last batch.
 WRITER_SECONDS = 86_400
 
-_GONE = "The process that worked on it is gone."
+#: Why runs of a dead process are closed.
+GONE = "The process that worked on it is gone."
 
 
 def is_gone(lease: Lease | None, now: float, is_alive: Callable[[Lease], bool]) -> bool:
@@ -53,6 +54,20 @@ def is_unfinished(row: FlowRunRow, durable_key: str | None) -> bool:
         and durable_key in {None, row.durable_key}
         and row.state_type not in {"COMPLETED", "FAILED", "CANCELLED"}
     )
+
+
+def orphans(
+    in_hand: Iterable[FlowRunRow],
+    leases: Iterable[Lease],
+    now: float,
+    is_alive: Callable[[Lease], bool],
+) -> Iterator[FlowRunRow]:
+    """Yield the flow runs that a sweep closes, of those that are open and have an owner."""
+    known = {lease.owner: lease for lease in leases}
+    for row in in_hand:
+        lease = known.get(row.owner or b"")
+        if row.state_type in SWEPT and is_gone(lease, now, is_alive):
+            yield row
 
 
 def plan_sweep(
@@ -94,12 +109,14 @@ def plan_claim(
     if row.state_type == "CANCELLING" or (row.owner and row.state_type in SWEPT):
         moves.insert(0, _closing_move(row, now))
     batch = Batch()
-    batch.writes += close_tasks(open_tasks, Move("CRASHED", "Crashed", now, _GONE))
+    batch.writes += close_tasks(open_tasks, Move("CRASHED", "Crashed", now, GONE))
     change = FlowRunChange(moves, owner=owner.hex(), attempt=attempt)
     if again and _losses(row):
         change.details = {"losses": 0, "given_up": False}
     elif len(moves) > 1:
         change.details = {"losses": _losses(row) + 1}
+    if row.details.get("pause") is not None:
+        change.details = {**(change.details or {}), "pause": None}
     batch.writes.append(FlowWrite(row.id, change, reopen=True))
     return batch
 
@@ -142,8 +159,8 @@ def check_claimable(
 
 def _closing_move(row: FlowRunRow, now: float) -> Move:
     if row.state_type == "CANCELLING":
-        return Move("CANCELLED", "Cancelled", now, _GONE)
-    return Move("CRASHED", "Crashed", now, _GONE)
+        return Move("CANCELLED", "Cancelled", now, GONE)
+    return Move("CRASHED", "Crashed", now, GONE)
 
 
 def close_tasks(tasks: Iterable[TaskRunRow], move: Move) -> list[TaskWrite]:

@@ -272,11 +272,11 @@ class Event(NamedTuple):
     #: Position in commit order, dense from 1.
     seq: int
     at: float
-    #: ``flow_run``, ``task_run`` or ``check``: how to read the payload.
+    #: ``flow_run``, ``task_run``, ``check`` or ``run_input``: how to read the payload.
     kind: str
     flow_run_id: bytes | None
     task_run_id: bytes | None
-    #: JSON of a ``FlowRunChange``, ``TaskRunChange`` or ``CheckResult``.
+    #: JSON of a ``FlowRunChange``, ``TaskRunChange``, ``CheckResult`` or ``RunInputChange``.
     payload: bytes
 
 
@@ -294,7 +294,7 @@ class Lease(NamedTuple):
 
 
 class Fence(NamedTuple):
-    """Proof that a writer still owns a flow run."""
+    """Proof that a writer still owns a flow run, or that nobody does."""
 
-    owner: bytes
+    owner: bytes | None
     attempt: int

@@ -310,7 +310,8 @@ class State(JsonState, Generic[R_co]):
 
     def _unfinished(self, *, raise_on_failure: bool) -> Any:
         kind = PausedRun if self.type is _S.PAUSED else UnfinishedRun
-        error = kind(f"The run is {self.name} and has no result yet.")
+        text = f"The run is {self.name} and has no result yet."
+        error = kind(f"{text} {self.message}" if self.message else text)
         if raise_on_failure:
             raise error
         return error

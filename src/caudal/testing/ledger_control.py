@@ -5,8 +5,13 @@ from __future__ import annotations
 from os import urandom
 from typing import TYPE_CHECKING
 
-from caudal.exceptions import FlowRunNotCancellableError, ObjectNotFound
-from caudal.ledger.port import Asked, RunFilter
+from caudal.exceptions import (
+    FlowRunNotCancellableError,
+    FlowRunNotPausableError,
+    ObjectNotFound,
+)
+from caudal.ledger.control import Asked
+from caudal.ledger.port import RunFilter
 from caudal.testing.ledger_takeover import LATER, alive, dead
 from caudal.testing.samples import SampleRun, lease_of, moment, raised
 
@@ -114,6 +119,74 @@ class ControlConformance:
             ObjectNotFound,
             lambda: ledger.control.cancel(urandom(16), moment(), alive),
         )
+
+    def test_a_suspended_run_stays_its_process_s_own_until_that_lets_go(
+        self, ledger: Ledger
+    ) -> None:
+        """Its process is told, may end its part, and may complete the run, too."""
+        run = SampleRun().start(ledger)
+        ledger.renew(lease_of(run.owner, LATER))
+        row = ledger.control.suspend(run.id, moment(), alive, {"pause": {"key": "1"}})
+        assert (row.state_type, row.state_name) == ("PAUSED", "Suspended")
+        assert (row.owner, row.details["pause"]) == (run.owner, {"key": "1"})
+        asked = ledger.control.asked(run.owner)
+        assert [(each.flow_run_id, each.state_name) for each in asked] == [(run.id, "Suspended")]  # fmt: skip
+        assert not ledger.control.go_on(run.id, moment(), alive)
+        let_go = run.change("PAUSED", owner=None)
+        assert not ledger.commit(run.batch(let_go)).refused
+        assert not ledger.control.asked(run.owner)
+
+    def test_a_suspended_run_without_a_process_is_left_to_whoever_takes_it(
+        self, ledger: Ledger
+    ) -> None:
+        """Its open task runs are closed, and a claim forgets what it waited for."""
+        run = SampleRun().start(ledger)
+        ledger.commit(run.batch(run.task("RUNNING")))
+        row = ledger.control.suspend(run.id, moment(), dead, {"pause": {"key": "1"}})
+        assert (row.state_type, row.owner) == ("PAUSED", None)
+        rows = ledger.task_runs(RunFilter(flow_run_id=run.id))
+        assert [each.state_type for each in rows] == ["CRASHED"]
+        claimed = ledger.claim(run.id, urandom(16), moment(), alive)
+        assert claimed.details["pause"] is None
+
+    def test_only_open_runs_are_suspended(self, ledger: Ledger) -> None:
+        """Ended ones, those that are being cancelled and suspended ones are left alone."""
+        for kind in ("COMPLETED", "FAILED", "CANCELLING"):
+            run = SampleRun().start(ledger, "RUNNING", kind)
+            self._assert_not_pausable(ledger, run)
+        run = SampleRun().start(ledger)
+        ledger.control.suspend(run.id, moment(), dead, {})
+        self._assert_not_pausable(ledger, run)
+
+    def test_a_paused_run_goes_on_in_its_process(self, ledger: Ledger) -> None:
+        """It is RUNNING under the same fence; a second call finds nothing that waits."""
+        run = SampleRun().start(ledger)
+        ledger.renew(lease_of(run.owner, LATER))
+        pause = run.change("PAUSED", details={"pause": {"key": "1"}})
+        ledger.commit(run.batch(pause))
+        assert ledger.control.go_on(run.id, moment(), alive)
+        row = ledger.flow_run(run.id)
+        assert row is not None
+        assert (row.state_type, row.owner, row.details["pause"]) == ("RUNNING", run.owner, None)  # fmt: skip
+        assert not ledger.control.go_on(run.id, moment(), alive)
+        assert not ledger.commit(run.batch(run.change("COMPLETED"))).refused
+
+    def test_a_paused_run_whose_process_is_gone_does_not_go_on(
+        self, ledger: Ledger
+    ) -> None:
+        """Nobody would do its work; it has to be claimed."""
+        run = SampleRun().start(ledger, "RUNNING", "PAUSED")
+        before = ledger.events()
+        assert not ledger.control.go_on(run.id, moment(), dead)
+        assert ledger.events() == before
+
+    def _assert_not_pausable(self, ledger: Ledger, run: SampleRun) -> None:
+        before = ledger.events()
+        raised(
+            FlowRunNotPausableError,
+            lambda: ledger.control.suspend(run.id, moment(), alive, {}),
+        )
+        assert ledger.events() == before
 
     def _kind(self, ledger: Ledger, run: SampleRun) -> str:
         row = ledger.flow_run(run.id)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from caudal.testing.ledger_control import ControlConformance
 from caudal.testing.ledger_documents import DocumentConformance
+from caudal.testing.ledger_inputs import InputConformance
 from caudal.testing.ledger_limits import LimitConformance
 from caudal.testing.ledger_reads import ReadConformance
 from caudal.testing.ledger_stamps import StampConformance
@@ -29,5 +30,6 @@ class LedgerConformance(
     ReadConformance,
     LimitConformance,
     DocumentConformance,
+    InputConformance,
 ):
     """All rules for ledgers; a subclass gives the fixture ``ledger``, an empty one for each test."""

@@ -249,7 +249,15 @@ def test_a_flow_run_as_json_has_stable_keys(
         *("attempt", "parameters", "tags", "parent_flow_run_id", "parent_task_run_id"),
         *("task_count", "task_completed", "task_failed", "task_running", "error"),
     ]
-    added = ("worker", "history", "tasks", "child_flows", "failed_task_runs", "checks")
+    added = (
+        "worker",
+        "pause",
+        "history",
+        "tasks",
+        "child_flows",
+        "failed_task_runs",
+        "checks",
+    )
     assert list(inspected) == [*listed, *added]
     assert listed["error"]["type"] == "LookupError"
     assert "raise LookupError" in listed["error"]["traceback"]

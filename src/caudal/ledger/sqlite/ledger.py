@@ -9,18 +9,20 @@ from caudal.exceptions import ObjectNotFound
 from caudal.ledger.encoding import decode_check, encode
 from caudal.ledger.plan import Plan, flow_runs_changed, flow_runs_named, plan
 from caudal.ledger.port import Batch, CheckWrite, Receipt
-from caudal.ledger.prefixes import id_range
 from caudal.ledger.sqlite.bulk import BulkStatement
 from caudal.ledger.sqlite.control import SqliteControl
 from caudal.ledger.sqlite.database import Database, Durability
 from caudal.ledger.sqlite.documents import BULK as DOCUMENT_BULK
 from caudal.ledger.sqlite.documents import SqliteDocuments
+from caudal.ledger.sqlite.inputs import SqliteInputs
 from caudal.ledger.sqlite.listing import (
     flow_run_conditions,
     merged,
+    named,
     order,
     recent_named,
     task_run_conditions,
+    with_id,
 )
 from caudal.ledger.sqlite.queries import load_queries
 from caudal.ledger.sqlite.rows import (
@@ -36,10 +38,9 @@ from caudal.ledger.sqlite.rows import (
 )
 from caudal.ledger.sqlite.stamps import Stamps
 from caudal.ledger.takeover import (
-    SWEPT,
     WRITER_SECONDS,
     check_claimable,
-    is_gone,
+    orphans,
     plan_claim,
     plan_sweep,
 )
@@ -48,14 +49,12 @@ from caudal.model.results import StoredResult
 from caudal.model.runs import Event, FlowRunRow, Lease, LogRow, TaskRunRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from sqlite3 import Cursor
 
     from caudal.ledger.limits import Limits
     from caudal.ledger.port import RunFilter
     from caudal.ledger.sqlite.listing import Condition
-
-BY_NAME = "name = ?"
 
 _BULK = (
     "add_checks",
@@ -88,6 +87,7 @@ class SqliteLedger:
 
     location: str
     control: SqliteControl
+    inputs: SqliteInputs
 
     def __init__(
         self,
@@ -102,6 +102,7 @@ class SqliteLedger:
         self.location = self._database.location
         self._queries = load_queries()
         self._bulk = {name: BulkStatement(self._queries[name]) for name in _BULK}
+        self.inputs = SqliteInputs(self._database, self._queries)
         self.control = SqliteControl(self._database, self._queries, self._write)
         self.documents: SqliteDocuments = SqliteDocuments(
             self._database, self._queries, self._bulk, self._write
@@ -178,7 +179,8 @@ class SqliteLedger:
         leases = self.leases()
         in_hand = self._read("flow_runs_in_hand")
         # A look without a lock first: mostly there is nothing to do, and a sweep should cost the writers nothing.
-        orphan = next(_orphans(in_hand, leases, now, is_alive), None)
+        rows = map(flow_run_row, in_hand)
+        orphan = next(orphans(rows, leases, now, is_alive), None)
         if orphan is None and all(lease.expires_at > now for lease in leases):
             return []
         with self._database.transaction() as cursor:
@@ -187,7 +189,8 @@ class SqliteLedger:
             ]
             in_hand = cursor.execute(self._queries["flow_runs_in_hand"]).fetchall()
             batch = Batch()
-            for row in _orphans(in_hand, leases, now, is_alive):
+            rows = map(flow_run_row, in_hand)
+            for row in orphans(rows, leases, now, is_alive):
                 tasks = self._open_tasks(cursor, row.id)
                 batch.writes += plan_sweep(row, tasks, now, recovery_limit).writes
             made, _ = self._write(cursor, batch)
@@ -231,12 +234,11 @@ class SqliteLedger:
 
     def find_flow_runs(self, text: str, *, limit: int = 10) -> Sequence[FlowRunRow]:
         """Return flow runs whose written id starts with the text or whose name equals it, newest first."""
-        return self._flow_runs(_named(text), limit)
+        return self._flow_runs(named(text), limit)
 
     def find_task_runs(self, text: str, *, limit: int = 10) -> Sequence[TaskRunRow]:
         """Return task runs whose written id starts with the text or whose name equals it, newest first."""
-        by_id = [condition for condition in _named(text) if condition[0] != BY_NAME]
-        return self._task_runs([recent_named(text), *by_id], limit)
+        return self._task_runs([recent_named(text), *with_id(text)], limit)
 
     def events(
         self, *, since: int = 0, flow_run_id: bytes | None = None, limit: int = 1000
@@ -294,10 +296,10 @@ class SqliteLedger:
     def _write(self, cursor: Cursor, batch: Batch) -> tuple[Plan, int]:
         """Write what the plan for a batch says and return the plan and the last event's seq."""
         bulk = self._bulk
-        named = [(run_id,) for run_id in flow_runs_named(batch)]
+        ids = [(run_id,) for run_id in flow_runs_named(batch)]
         fences = {
             run_id: (owner, attempt)
-            for run_id, owner, attempt in bulk["fences"].run(cursor, named)
+            for run_id, owner, attempt in bulk["fences"].run(cursor, ids)
         }
         changed = [(run_id,) for run_id in flow_runs_changed(batch) & fences.keys()]
         found = bulk["flow_runs_by_id"].run(cursor, changed)
@@ -374,25 +376,3 @@ class SqliteLedger:
 
     def _read(self, query: str, *values: Any) -> list[Any]:
         return self._database.read(self._queries[query], values)
-
-
-def _named(text: str) -> Iterator[Condition]:
-    yield BY_NAME, [text]
-    ids = id_range(text)
-    if ids is not None:
-        yield "id BETWEEN ? AND ?", [*ids]
-
-
-def _orphans(
-    in_hand: Iterable[Sequence[Any]],
-    leases: Iterable[Lease],
-    now: float,
-    is_alive: Callable[[Lease], bool],
-) -> Iterator[FlowRunRow]:
-    """Yield the flow runs that a sweep closes."""
-    known = {lease.owner: lease for lease in leases}
-    for values in in_hand:
-        row = flow_run_row(values)
-        lease = known.get(row.owner or b"")
-        if row.state_type in SWEPT and is_gone(lease, now, is_alive):
-            yield row

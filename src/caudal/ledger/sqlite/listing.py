@@ -10,6 +10,7 @@ from heapq import merge
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from caudal.ledger.prefixes import id_range
 from caudal.model.ids import task_run_id_range
 
 if TYPE_CHECKING:
@@ -55,6 +56,19 @@ def task_run_conditions(where: RunFilter, after: bytes | None) -> Iterator[Condi
         if where.flow_run_id is not None and not partial:
             partial = [("id BETWEEN ? AND ?", [*task_run_id_range(where.flow_run_id)])]
         yield _all_of(common + state + partial)
+
+
+def named(text: str) -> Iterator[Condition]:
+    """Yield the conditions on flow runs of a name, or with an id that starts so."""
+    yield "name = ?", [text]
+    yield from with_id(text)
+
+
+def with_id(text: str) -> Iterator[Condition]:
+    """Yield the condition on rows with an id that starts so, if any can."""
+    ids = id_range(text)
+    if ids is not None:
+        yield "id BETWEEN ? AND ?", [*ids]
 
 
 def recent_named(name: str) -> Condition:

@@ -155,6 +155,31 @@ SELECT
     durable_key, parameters, tags, details
 FROM flow_run WHERE owner IS NOT NULL AND ended_at IS NULL ORDER BY id
 
+-- flow_run --
+-- A flow run that somebody asks something of.
+SELECT
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    durable_key, parameters, tags, details
+FROM flow_run WHERE id = ?
+
+-- put_input --
+-- One of each key; the last one given is the one that counts.
+INSERT OR REPLACE INTO run_input (seq, flow_run_id, key, value, sender, at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- delete_input --
+-- It was taken away.
+DELETE FROM run_input WHERE flow_run_id = ? AND key = ?
+
+-- input --
+-- What a run was given under a key.
+SELECT seq, flow_run_id, key, value, sender, at FROM run_input WHERE flow_run_id = ? AND key = ?
+
+-- inputs --
+-- What a run was given, in order.
+SELECT seq, flow_run_id, key, value, sender, at FROM run_input
+WHERE flow_run_id = ? AND seq > ? AND substr(key, 1, length(?)) = ? ORDER BY seq LIMIT ?
+
 -- flow_runs_below --
 -- A flow run and the open ones below it, each after the one that called it.
 WITH RECURSIVE below (id, depth) AS (

@@ -2,7 +2,7 @@
 -- migrations/ lead to it from every released version.
 -- Ids are sixteen bytes that sort by time, times are seconds since the epoch in UTC, fields that hold JSON are text, null when there is nothing.
 
--- The truth. Everything up to document is a projection of it.
+-- The truth. Everything up to run_input is a projection of it.
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- a cursor never meets a number twice, whatever is deleted
     at REAL NOT NULL,
@@ -103,6 +103,18 @@ CREATE INDEX document_by_key ON document (kind, key, id);
 CREATE UNIQUE INDEX document_by_name ON document (kind, type, key) WHERE kind IN ('variable', 'block');
 CREATE INDEX document_by_flow_run ON document (flow_run_id, id) WHERE flow_run_id IS NOT NULL;
 CREATE INDEX document_by_task_run ON document (task_run_id, id) WHERE task_run_id IS NOT NULL;
+
+CREATE TABLE run_input (
+    seq INTEGER PRIMARY KEY,  -- of its event
+    flow_run_id BLOB NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    sender TEXT,
+    at REAL NOT NULL
+);
+
+CREATE UNIQUE INDEX run_input_by_key ON run_input (flow_run_id, key);
+CREATE INDEX run_input_by_flow_run ON run_input (flow_run_id);
 
 CREATE TABLE log (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -24,6 +24,8 @@ ID = bytes(16)
 #: Reads, and for each statement they run the index that serves it.
 PLANS: list[tuple[Callable[[SqliteLedger], object], list[str]]] = [
     (lambda it: it.flow_run(ID), ["SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id=?)"]),
+    (lambda it: it.inputs.get(ID, "k"), ["SEARCH run_input USING INDEX run_input_by_key (flow_run_id=? AND key=?)"]),
+    (lambda it: it.inputs.find(ID, "k", since=5), ["SEARCH run_input USING INDEX run_input_by_flow_run (flow_run_id=? AND rowid>?)"]),
     (lambda it: it.control.asked(ID), ["SEARCH flow_run USING INDEX flow_run_asked (owner=?)"]),
     (lambda it: it.task_run(ID), ["SEARCH task_run USING PRIMARY KEY (id=?)"]),
     (lambda it: it.flow_runs(RunFilter()), ["SCAN flow_run USING INDEX sqlite_autoindex_flow_run_1"]),
