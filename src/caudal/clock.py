@@ -19,3 +19,8 @@ def timestamp() -> float:
 def monotonic() -> float:
     """Return seconds on a clock that never goes back, for measuring durations."""
     return time.monotonic()
+
+
+def thread_time() -> float:
+    """Return the seconds of processor time that this thread has used."""
+    return time.thread_time()

@@ -79,6 +79,7 @@ class Task(Decorated[P, R_co, TaskSpec]):
             refresh_cache=given["refresh_cache"],
             retry_condition=given["retry_condition_fn"],
             storage_key=given["result_storage_key"],
+            brief=0,
         )
         spec.plain = _is_plain(spec)
         return spec

@@ -9,6 +9,7 @@ from uuid import UUID
 from caudal.cli.finding import find_task_run
 from caudal.cli.following import ProgressReader
 from caudal.cli.records import (
+    attempt_records,
     flow_run_record,
     group_records,
     history_record,
@@ -17,15 +18,17 @@ from caudal.cli.records import (
 from caudal.client import get_client
 from caudal.engine.composition import current_engine
 from caudal.ledger.encoding import decode_task_change
+from caudal.model.attempts import attempts_of
 from caudal.model.views import flow_run_view, task_run_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from caudal.ledger.port import Ledger
+    from caudal.model.attempts import Attempt
     from caudal.model.checks import CheckResult
     from caudal.model.progress import Progress
-    from caudal.model.runs import Event, FlowRunRow, Move
+    from caudal.model.runs import Event, FlowRunRow, Move, Used
     from caudal.model.views import FlowRun, TaskRun
 
 _PAGE = 5000
@@ -88,12 +91,18 @@ class TaskRunInspection:
     flow_run: FlowRun | None
     #: The states it was in.
     history: list[Move]
+    #: Its tries, with what they took.
+    attempts: list[Attempt]
     #: The task runs whose results it took.
     upstream: list[TaskRun]
 
     def as_record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
-        return {**task_run_record(self.run), "history": history_record(self.history)}
+        return {
+            **task_run_record(self.run),
+            "attempts": attempt_records(self.attempts),
+            "history": history_record(self.history),
+        }
 
 
 def inspect_flow_run(given: str) -> FlowRunInspection:
@@ -144,21 +153,25 @@ def inspect_task_run(given: str, flow_run: str | None) -> TaskRunInspection:
         engine.ledger.task_run(bytes.fromhex(text))
         for text in run.details.get("upstream", ())
     )
+    history, used = _task_history(engine.ledger, run)
     return TaskRunInspection(
         run=run,
         flow_run=None if owner is None else flow_run_view(owner),
-        history=_task_history(engine.ledger, run),
+        history=history,
+        attempts=attempts_of(history, used),
         upstream=[task_run_view(row) for row in upstream if row is not None],
     )
 
 
-def _task_history(ledger: Ledger, run: TaskRun) -> list[Move]:
-    return [
-        move
-        for event in _events(ledger, run.flow_run_id.bytes if run.flow_run_id else None)
-        if event.task_run_id == run.id.bytes and event.kind == "task_run"
-        for move in decode_task_change(event.payload).moves
-    ]
+def _task_history(ledger: Ledger, run: TaskRun) -> tuple[list[Move], list[Used]]:
+    moves: list[Move] = []
+    used: list[Used] = []
+    for event in _events(ledger, run.flow_run_id.bytes if run.flow_run_id else None):
+        if event.task_run_id == run.id.bytes and event.kind == "task_run":
+            change = decode_task_change(event.payload)
+            moves += change.moves
+            used += change.used
+    return moves, used
 
 
 def _events(ledger: Ledger, flow_run_id: bytes | None) -> Iterator[Event]:

@@ -10,6 +10,7 @@ from caudal.cli.output import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from caudal.model.attempts import Attempt
     from caudal.model.progress import RunGroup
     from caudal.model.runs import LogRow, Move
     from caudal.model.views import FlowRun, TaskRun
@@ -74,6 +75,30 @@ def history_record(moves: Iterable[Move]) -> list[dict[str, Any]]:
             "message": move.message,
         }
         for move in moves
+    ]
+
+
+def attempt_records(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """Return the tries of a task run as JSON objects, in order."""
+    from caudal.model.views import utc
+
+    return [
+        {
+            "state_name": attempt.state_name,
+            "started_at": iso(utc(attempt.started_at)),
+            "ended_at": None
+            if attempt.ended_at is None
+            else iso(utc(attempt.ended_at)),
+            "queue_seconds": round(attempt.queue_seconds, 6),
+            "wall_seconds": None
+            if attempt.wall_seconds is None
+            else round(attempt.wall_seconds, 6),
+            "cpu_seconds": None
+            if attempt.cpu_seconds is None
+            else round(attempt.cpu_seconds, 6),
+            "peak_memory_bytes": attempt.peak_memory_bytes,
+        }
+        for attempt in attempts
     ]
 
 

@@ -12,9 +12,11 @@ from caudal.cli.counts import print_groups
 from caudal.cli.output import (
     STATE_STYLES,
     Cell,
+    Column,
     format_duration,
     format_moment,
     print_heading,
+    print_table,
     state_cell,
     styled,
 )
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
 
+    from caudal.model.attempts import Attempt
     from caudal.model.checks import CheckResult
     from caudal.model.progress import Progress
     from caudal.model.runs import Move
@@ -144,6 +147,27 @@ def print_history(moves: Iterable[Move]) -> None:
         state = styled(Cell(f"{move.name:<14}", STATE_STYLES[move.type]))
         text = f"{format_moment(utc(move.at))}  {state}  {move.message or ''}"
         click.echo(text.rstrip())
+
+
+def print_attempts(attempts: Iterable[Attempt]) -> None:
+    """Print what each try of a task run took, one a line."""
+    names = ("Waited", "Ran", "Processor", "Memory")
+    columns = (Column("State"), *(Column(name, is_number=True) for name in names))
+    print_table(
+        columns,
+        [
+            [
+                attempt.state_name or "Running",
+                format_duration(attempt.queue_seconds),
+                format_duration(attempt.wall_seconds),
+                format_duration(attempt.cpu_seconds),
+                ""
+                if attempt.peak_memory_bytes is None
+                else f"{attempt.peak_memory_bytes / 2**20:.0f} MiB",
+            ]
+            for attempt in attempts
+        ],
+    )
 
 
 def print_error(run: FlowRun | TaskRun) -> None:

@@ -136,7 +136,7 @@ def inspect(run: str, flow_run: str | None, output: str) -> None:
 
 
 def _print_inspection(inspection: TaskRunInspection) -> None:
-    from caudal.cli.report import print_error, print_history
+    from caudal.cli.report import print_attempts, print_error, print_history
     from caudal.clock import now
 
     run, owner = inspection.run, inspection.flow_run
@@ -161,6 +161,9 @@ def _print_inspection(inspection: TaskRunInspection) -> None:
             ("tags", ", ".join(run.tags)),
         ]
     )
+    if inspection.attempts:
+        print_heading("Attempts")
+        print_attempts(inspection.attempts)
     print_heading("History")
     print_history(inspection.history)
     print_error(run)

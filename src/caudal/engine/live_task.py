@@ -13,7 +13,7 @@ from caudal.engine.logs import LogItem
 from caudal.engine.results import StoredValue
 from caudal.ledger.port import TaskWrite
 from caudal.model.ids import format_id
-from caudal.model.runs import TaskRunChange, fold_task_run
+from caudal.model.runs import TaskRunChange, Used, fold_task_run
 from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 #: Guards the callbacks of all task runs: it is held for a few instructions at a time.
 _callbacks_lock = threading.Lock()
+
+#: A run that took less than this, and less of the processor, is brief: to measure it would cost a good part of what it takes. Threads that
+#: wait for the interpreter, 5 ms at a time, make brief runs longer.
+BRIEF_SECONDS = 0.05
+BRIEF_CPU_SECONDS = 0.001
 
 _WRITTEN: list[Any] = []
 _NONE: dict[str, Any] = {}
@@ -82,6 +87,7 @@ class LiveTask:
         "type",
         "unmet",
         "upstream",
+        "used",
     )
 
     id: bytes
@@ -141,12 +147,17 @@ class LiveTask:
         #: What the caller gave as ``wait_for``.
         self.after: Any = None
         self.counters: dict[str, count[int]] | None = None
+        #: What the attempt that has just ended used: processor time in seconds, most memory in bytes; None where its runner did not tell.
+        self.used: tuple[float | None, int | None] | None = None
 
     def move(self, kind: str, name: str, message: str | None = None) -> None:
         """Enter a state that need not be seen at once; the journal writes it within its flush interval."""
         if self.done:
             return
-        self.at = now = timestamp()
+        now = timestamp()
+        if self.used is not None:
+            self._note_used(now)
+        self.at = now
         self.type, self.state_name, self.message = kind, name, message
         if kind == _RUNNING:
             self.run_count += 1
@@ -161,7 +172,12 @@ class LiveTask:
         """Enter the last state, release what the run held, and tell those who wait; a second call does nothing."""
         if self.done:
             return
-        self.at = now = timestamp()
+        now = timestamp()
+        if self.used is not None:
+            self._note_used(now)
+        elif now - self.at > BRIEF_SECONDS:
+            self.spec.brief = 0
+        self.at = now
         self.type, self.state_name, self.message, self.data = kind, name, message, data
         self.pending.append((kind, name, now, message))
         if not self.queued:
@@ -181,6 +197,15 @@ class LiveTask:
     def record_late(self) -> None:
         """Have what became known of a run after its end recorded, too."""
         self.scope.journal.put(_Afterwards(self))
+
+    def _note_used(self, now: float) -> None:
+        """Have what the attempt used recorded, which ends now."""
+        assert self.used is not None, "the runner has just said"
+        cpu_seconds, _ = used = self.used
+        self.pending.append(Used(now, *used))
+        self.used = None
+        is_brief = (cpu_seconds or 0.0) < BRIEF_CPU_SECONDS and now - self.at < BRIEF_SECONDS  # fmt: skip
+        self.spec.brief = self.spec.brief + 1 if is_brief else 0
 
     def close(self) -> None:
         """Release what the run held and tell those who wait; its last state is set."""
@@ -246,10 +271,7 @@ class LiveTask:
             change.name = self.name
         change.moves = moves = [item for item in news if item.__class__ is tuple]
         if len(moves) != taken:
-            change.details = {}
-            for item in news:
-                if item.__class__ is dict:
-                    change.details.update(item)
+            _add_facts(change, news)
         flow_run_id = self.scope.id
         self.row = fold_task_run(before, self.id, flow_run_id, change)
         if flow_run_id is not None:
@@ -318,3 +340,12 @@ class _Afterwards:
         run.collect(batch)
         if scope.id is not None and is_terminal(scope.type):
             batch.fences.pop(scope.id, None)
+
+
+def _add_facts(change: TaskRunChange, news: list[Any]) -> None:
+    """Add what is no move to a change: details, and what attempts used."""
+    for item in news:
+        if item.__class__ is dict:
+            change.details = {**(change.details or {}), **item}
+        elif item.__class__ is Used:
+            change.used = [*change.used, item]

@@ -33,6 +33,17 @@ class Move(NamedTuple):
     message: str | None = None
 
 
+class Used(NamedTuple):
+    """What an attempt at a task run used, as far as its runner can tell."""
+
+    #: When it ended: the time of the move that says so.
+    at: float
+    #: Processor time.
+    cpu_seconds: float | None = None
+    #: Most memory that its process held.
+    peak_memory_bytes: int | None = None
+
+
 class FlowRunChange(Struct, omit_defaults=True):
     """What happened to a flow run between two events."""
 
@@ -66,6 +77,8 @@ class TaskRunChange(Struct, omit_defaults=True, gc=False):
     created_at: float | None = None
     #: Facts to merge into the row's details.
     details: dict[str, Any] | None = None
+    #: What attempts used that have ended; kept in the event alone.
+    used: list[Used] = []
 
 
 class FlowRunRow(Struct):

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from caudal.model.retries import RetryPolicy
 
+#: After how many brief runs in a row those of a task are not measured any more, until one is not.
+BRIEF_RUNS = 100
+
 
 class Spec:
     """What flows and tasks have in common.
@@ -42,6 +45,8 @@ class Spec:
         "version",
     )
 
+    #: How many runs in a row were too brief for a measurement of their processor time to be worth its cost.
+    brief: int
     fn: Callable[..., Any]
     decorated: Any
     #: What an attempt calls: the function itself, or for a generator function one that returns a list of what it yields.
@@ -91,6 +96,9 @@ class FlowSpec(Spec):
 
     __slots__ = ("durable", "entrypoint", "runner", "validates", "validator")
 
+    #: Flow runs are not measured: what they use is mostly that of their tasks.
+    brief: int = BRIEF_RUNS
+
     #: Whether a run that its process left is taken up again without being asked to.
     durable: bool
 
@@ -108,6 +116,7 @@ class TaskSpec(Spec):
     """A task as the engine knows it."""
 
     __slots__ = (
+        "brief",
         "cache_expiration",
         "cache_in_memory",
         "cache_policy",

@@ -153,6 +153,8 @@ class _Worker:
                 kind, body = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
                 if kind == "log":
                     run.log(body)
+                elif kind == "used":
+                    run.used = body
                 else:
                     return body
         except RunTimeoutError:  # which is an OSError, too

@@ -24,6 +24,7 @@ from caudal.model.runs import LogRow
 from caudal.runners.pickling import dumps
 from caudal.settings import get_current_settings
 from caudal.settings.current import exchange_settings, in_force
+from caudal.workers.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,11 @@ def main() -> None:
     _forward_logs(send, settings)
     logs.capture_prints()
     while True:
-        send("outcome", _serve(calls.get()))
+        message = calls.get()
+        usage = Usage()
+        outcome = _serve(message)
+        send("used", usage.so_far())
+        send("outcome", outcome)
 
 
 def _sender(connection: Connection) -> Callable[[str, Any], None]:

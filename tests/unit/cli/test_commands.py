@@ -378,6 +378,7 @@ def test_a_task_run_as_json_has_stable_keys(
         *("id", "flow_run_id", "name", "task_name", "path", "state_type", "state_name"),
         *("message", "created_at", "started_at", "ended_at", "duration_seconds"),
         *("run_count", "tags", "cache_key", "result_key", "upstream", "error"),
+        "attempts",
         "history",
     ]
     upstream = get_client().read_task_run(UUID(inspected["upstream"][0]))
