@@ -82,9 +82,11 @@ def fresh_engine() -> Generator[None]:
     try:
         yield
     finally:
-        close_engine()
-        _made[:] = before
-        _override.reset(token)
+        try:
+            close_engine()
+        finally:
+            _made[:] = before
+            _override.reset(token)
 
 
 def _forget_after_fork() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from importlib import import_module
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from caudal.client import SyncClient
 
 __all__ = ["assert_does_not_warn", "caudal_test_harness", "exceptions_equal"]
+
+for _name in ("caudal.app", "caudal.running", "caudal.ledger.memory"):
+    import_module(_name)  # with this module, so that no test waits for it
 
 
 @contextmanager
