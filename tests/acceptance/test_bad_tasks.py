@@ -25,7 +25,7 @@ ACTIONS = {
     "recurse": ("FAILED", "RecursionError", "maximum recursion depth exceeded"),
     "exit_politely": ("CRASHED", "SystemExit", "3"),
     "return_lock": ("COMPLETED", "lock", ""),
-    "return_generator": ("COMPLETED", "generator", ""),
+    "return_generator": ("COMPLETED", "list", ""),
     "return_lambda": ("COMPLETED", "function", ""),
     "return_opaque": ("COMPLETED", "Opaque", ""),
     "return_large": ("COMPLETED", "bytes", ""),
@@ -36,7 +36,6 @@ ACTIONS = {
 #: Results that cannot go to another process, or into storage.
 UNPICKLABLE = {
     "return_lock": ("_thread.lock", "cannot pickle '_thread.lock' object"),
-    "return_generator": ("generator", "cannot pickle 'generator' object"),
 }
 #: Exceptions that do not survive the way to another process; their text does.
 UNSENDABLE = ("raise_locked", "raise_lopsided", "raise_group")

@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from multiprocessing.connection import Connection
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine import composition, logs
@@ -118,7 +119,9 @@ def _call(
                 import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
 
                 return asyncio.run(task.spec.body(*args, **kwargs))
-            return task.spec.body(*args, **kwargs)
+            value = task.spec.body(*args, **kwargs)
+            # As in threads: a generator executes as part of the run.
+            return list(value) if value.__class__ is GeneratorType else value
     finally:
         current.reset(token)
 
