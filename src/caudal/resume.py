@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caudal.client import get_client
 from caudal.engine.composition import current_engine
+from caudal.engine.finding import find_flow_run
 from caudal.engine.flow_calls import resume_flow_run as make_resumed
 from caudal.engine.parameters import recorded_parameters
 from caudal.engine.recovery import recorded_runs
@@ -50,7 +50,7 @@ def resume_flow_run(
         ParameterBindError: The flow cannot be called with the parameters.
     """
     engine = current_engine()
-    row = get_client(sync_client=True).find_flow_run(given)
+    row = find_flow_run(engine, given)
     used = recorded_parameters(engine, row) if parameters is None else parameters
     bound = _bound(flow, row, used)
     again = force and row.state_type != "COMPLETED"
@@ -83,7 +83,7 @@ def retry_flow_run(
         ScriptError: The file on record does not hold the flow any more.
     """
     engine = current_engine()
-    row = get_client(sync_client=True).find_flow_run(given)
+    row = find_flow_run(current_engine(), given)
     flow = flow or load_recorded_flow(row)
     changed = parameters or {}
     try:

@@ -12,6 +12,7 @@ from caudal.ledger.memory_control import MemoryControl
 from caudal.ledger.memory_documents import MemoryDocuments
 from caudal.ledger.memory_inputs import MemoryInputs
 from caudal.ledger.memory_limits import MemoryLimits
+from caudal.ledger.memory_search import MemorySearch
 from caudal.ledger.plan import flow_runs_named, plan
 from caudal.ledger.port import Receipt
 from caudal.ledger.prefixes import id_range
@@ -45,6 +46,7 @@ class MemoryLedger:
 
     location = ":memory:"
     control: MemoryControl
+    search: MemorySearch
     inputs: MemoryInputs
 
     def __init__(self) -> None:
@@ -59,6 +61,9 @@ class MemoryLedger:
         self._leases: dict[bytes, Lease] = {}
         self._writers: dict[bytes, tuple[Stamp, dict[bytes, str]]] = {}
         self.inputs = MemoryInputs(self._open, self._flow_runs, self._events)
+        self.search = MemorySearch(
+            self._open, self._flow_runs, self._task_runs, self._logs
+        )
         self.control = MemoryControl(
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )

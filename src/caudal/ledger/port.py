@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from caudal.ledger.documents import Documents
     from caudal.ledger.inputs import Inputs
     from caudal.ledger.limits import Limits
+    from caudal.ledger.search import Search
     from caudal.model.checks import CheckResult
     from caudal.model.documents import DocumentWrite
     from caudal.model.results import StoredResult
@@ -153,6 +154,11 @@ class Ledger(Protocol):
     @property
     def inputs(self) -> Inputs:
         """What flow runs were given while they ran."""
+        ...
+
+    @property
+    def search(self) -> Search:
+        """Finds rows by any conditions."""
         ...
 
     @property

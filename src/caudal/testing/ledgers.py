@@ -17,6 +17,7 @@ from caudal.testing.ledger_documents import DocumentConformance
 from caudal.testing.ledger_inputs import InputConformance
 from caudal.testing.ledger_limits import LimitConformance
 from caudal.testing.ledger_reads import ReadConformance
+from caudal.testing.ledger_search import SearchConformance
 from caudal.testing.ledger_stamps import StampConformance
 from caudal.testing.ledger_takeover import TakeoverConformance
 from caudal.testing.ledger_writes import BatchConformance
@@ -31,5 +32,6 @@ class LedgerConformance(
     LimitConformance,
     DocumentConformance,
     InputConformance,
+    SearchConformance,
 ):
     """All rules for ledgers; a subclass gives the fixture ``ledger``, an empty one for each test."""

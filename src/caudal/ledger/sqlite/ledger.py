@@ -36,6 +36,7 @@ from caudal.ledger.sqlite.rows import (
     task_run_row,
     task_run_values,
 )
+from caudal.ledger.sqlite.search import SqliteSearch
 from caudal.ledger.sqlite.stamps import Stamps
 from caudal.ledger.takeover import (
     WRITER_SECONDS,
@@ -87,6 +88,7 @@ class SqliteLedger:
 
     location: str
     control: SqliteControl
+    search: SqliteSearch
     inputs: SqliteInputs
 
     def __init__(
@@ -103,6 +105,7 @@ class SqliteLedger:
         self._queries = load_queries()
         self._bulk = {name: BulkStatement(self._queries[name]) for name in _BULK}
         self.inputs = SqliteInputs(self._database, self._queries)
+        self.search = SqliteSearch(self._database, self._queries)
         self.control = SqliteControl(self._database, self._queries, self._write)
         self.documents: SqliteDocuments = SqliteDocuments(
             self._database, self._queries, self._bulk, self._write

@@ -308,3 +308,25 @@ DELETE FROM limit_holder WHERE id IN (VALUES (?))
 -- delete_holders_of_limit --
 -- Its slots are taken from whoever holds them.
 DELETE FROM limit_holder WHERE name = ?
+
+-- found_flow_runs --
+-- What a search finds; search.py puts conditions and order in.
+SELECT
+    id, name, flow_name, state_type, state_name, state_at, created_at, started_at, ended_at, run_count,
+    parent_flow_run_id, parent_task_run_id, owner, attempt, task_count, task_completed, task_failed, task_running,
+    durable_key, parameters, tags, details
+FROM flow_run WHERE {where} ORDER BY {terms} LIMIT ? OFFSET ?
+
+-- found_task_runs --
+-- What a search finds; search.py puts conditions and order in.
+SELECT id, flow_run_id, name, task_name, path, state_type, state_name, created_at, started_at, ended_at, run_count, details
+FROM task_run WHERE {where} ORDER BY {terms} LIMIT ? OFFSET ?
+
+-- found_logs --
+-- What a search finds among log lines; search.py puts the conditions in.
+SELECT seq, at, level, logger, message, flow_run_id, task_run_id, extra FROM log
+WHERE {where} ORDER BY seq {direction} LIMIT ? OFFSET ?
+
+-- count --
+-- How many rows a search would find; search.py puts table and conditions in.
+SELECT count(*) FROM {table} WHERE {where}

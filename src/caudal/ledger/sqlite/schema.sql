@@ -47,6 +47,7 @@ CREATE INDEX flow_run_by_durable_key ON flow_run (durable_key, id)
     WHERE durable_key IS NOT NULL AND state_type NOT IN ('COMPLETED', 'FAILED', 'CANCELLED');
 CREATE INDEX flow_run_by_state ON flow_run (state_type, id);
 CREATE INDEX flow_run_by_state_name ON flow_run (state_name, id);
+CREATE INDEX flow_run_by_start ON flow_run (started_at, id);
 CREATE INDEX flow_run_by_parent ON flow_run (parent_flow_run_id, id) WHERE parent_flow_run_id IS NOT NULL;
 CREATE INDEX flow_run_in_hand ON flow_run (id) WHERE owner IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX flow_run_asked ON flow_run (owner) WHERE owner IS NOT NULL AND state_type IN ('CANCELLING', 'PAUSED');

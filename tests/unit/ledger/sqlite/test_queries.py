@@ -14,6 +14,7 @@ from caudal.ledger.port import RunFilter
 from caudal.ledger.sqlite import SqliteLedger
 from caudal.ledger.sqlite import ledger as ledger_module
 from caudal.ledger.sqlite.queries import load_queries, split_script
+from caudal.model.search import Condition, Order, Relation, Where
 from caudal.testing.samples import SampleRun
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ PLANS: list[tuple[Callable[[SqliteLedger], object], list[str]]] = [
     (lambda it: it.inputs.get(ID, "k"), ["SEARCH run_input USING INDEX run_input_by_key (flow_run_id=? AND key=?)"]),
     (lambda it: it.inputs.find(ID, "k", since=5), ["SEARCH run_input USING INDEX run_input_by_flow_run (flow_run_id=? AND rowid>?)"]),
     (lambda it: it.control.asked(ID), ["SEARCH flow_run USING INDEX flow_run_asked (owner=?)"]),
+    (lambda it: it.search.flow_runs(Where(), Order("started_at")), ["SCAN flow_run USING INDEX flow_run_by_start"]),
+    (lambda it: it.search.flow_runs(Where(), Order(), after=ID), ["SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id<?)"]),
+    (
+        lambda it: it.search.flow_runs(Where((Condition("state_type", Relation.IN, ("FAILED",)),)), Order(), after=ID),
+        ["SEARCH flow_run USING INDEX flow_run_by_state (state_type=? AND id<?)"],
+    ),
+    (lambda it: it.search.task_runs(Where((Condition("name", Relation.CONTAINS, "x"),)), Order(descending=False)), ["SCAN task_run"]),
     (lambda it: it.task_run(ID), ["SEARCH task_run USING PRIMARY KEY (id=?)"]),
     (lambda it: it.flow_runs(RunFilter()), ["SCAN flow_run USING INDEX sqlite_autoindex_flow_run_1"]),
     (lambda it: it.flow_runs(RunFilter(), before=ID), ["SEARCH flow_run USING INDEX sqlite_autoindex_flow_run_1 (id<?)"]),
@@ -155,7 +163,9 @@ def test_every_statement_is_valid_and_used(ledger: SqliteLedger) -> None:
     queries = load_queries()
     assert queries.keys() <= names
     for text in queries.values():
-        statement = text.format(where="TRUE", order="ASC")
+        statement = text.format(
+            where="TRUE", order="ASC", terms="id", direction="ASC", table="flow_run"
+        )
         nothing = [None] * statement.count("?")
         ledger._database._writer.execute(f"EXPLAIN {statement}", nothing)
 

@@ -115,9 +115,3 @@ def test_logs_are_read_in_order_from_a_position(record: Record) -> None:
     assert len(record.client.read_logs(limit=1)) == 1
     second = record.tasks()["step-1"]
     assert record.logs(second) == ["step 2"]
-
-
-def test_an_async_client_is_refused_clearly() -> None:
-    """There is a sync client only."""
-    with pytest.raises(NotImplementedError, match="sync_client=True"):
-        get_client(sync_client=False)

@@ -1,0 +1,221 @@
+"""What clients ask of flow runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from caudal.client.schemas.objects import (
+    FlowRunInput,
+    OrchestrationResult,
+    SetStateStatus,
+)
+from caudal.clock import timestamp
+from caudal.engine.finding import find_flow_run
+from caudal.engine.liveness import is_alive
+from caudal.engine.names import random_name
+from caudal.exceptions import (
+    FlowRunNotCancellableError,
+    FlowRunNotPausableError,
+    ObjectNotFound,
+)
+from caudal.ledger.control import SUSPENDED
+from caudal.ledger.port import Batch, FlowWrite
+from caudal.model.ids import new_id
+from caudal.model.inputs import RunInputChange
+from caudal.model.jsonable import is_exact, jsonable
+from caudal.model.runs import FlowRunChange, Move
+from caudal.model.views import flow_run_view
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from caudal.engine.engine import Engine
+    from caudal.flows import Flow
+    from caudal.model.inputs import RunInputRow
+    from caudal.model.states import State
+    from caudal.model.views import FlowRun
+
+
+class RunControl:
+    """The part of a client that asks flow runs to stop, to go on, and gives them inputs."""
+
+    _engine: Engine
+
+    def cancel_flow_run(self, flow_run_id: UUID | str) -> FlowRun:
+        """Have a flow run end, with the flow runs that it called, and return it as it is then.
+
+        Its process notices within about a second and ends it ``Cancelled``; until then it is ``Cancelling``. A run whose process is gone is
+        ``Cancelled`` at once.
+
+        Raises:
+            ObjectNotFound: There is none.
+            AmbiguousNameError: There are several.
+            FlowRunNotCancellableError: It has ended.
+        """
+        row = find_flow_run(self._engine, flow_run_id)
+        control = self._engine.ledger.control
+        return flow_run_view(control.cancel(row.id, timestamp(), is_alive))
+
+    def resume_flow_run(
+        self, flow_run_id: UUID | str, run_input: Any = None
+    ) -> OrchestrationResult:
+        """Have a paused flow run go on in the process in which it waits.
+
+        One that no process waits for is rejected: ``caudal.resume_flow_run`` takes it up.
+
+        Raises:
+            RunInputError: The input does not fit; the run waits on.
+            FlowPauseTimeout: It is too late.
+            FlowRunNotResumableError: It completed, or a live process works on it.
+        """
+        from caudal.answers import answer  # noqa: PLC0415 - needs all that runs flows
+
+        row = find_flow_run(self._engine, flow_run_id)
+        goes_on = answer(row, run_input)
+        reason = None if goes_on else "no process waits for it; caudal.resume_flow_run takes it up"  # fmt: skip
+        return self._result(row.id, reason)
+
+    def set_flow_run_state(
+        self,
+        flow_run_id: UUID | str,
+        state: State[Any],
+        force: bool = False,  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
+    ) -> OrchestrationResult:
+        """Ask a flow run to be in a state: ``Cancelling`` or ``Cancelled``, ``Suspended``, or ``Running`` when it is paused.
+
+        Every other wish is rejected: what a run's code did is for its process to say.
+
+        Args:
+            flow_run_id: The run.
+            state: The state.
+            force: Accepted for compatibility.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+        """
+        row = find_flow_run(self._engine, flow_run_id)
+        control, now = self._engine.ledger.control, timestamp()
+        reason: str | None = None
+        try:
+            if state.is_cancelling() or state.is_cancelled():
+                control.cancel(row.id, now, is_alive, state.message)
+            elif state.is_paused() and row.parent_flow_run_id is None:
+                pause = {"key": state.id.hex, "name": SUSPENDED, "until": None}
+                control.suspend(row.id, now, is_alive, {"pause": pause})
+            elif state.is_running() or state.name == "Resuming":
+                return self.resume_flow_run(UUID(bytes=row.id))
+            else:
+                reason = f"a flow run cannot be set {state.name} from outside"
+        except (FlowRunNotCancellableError, FlowRunNotPausableError) as error:
+            reason = str(error)
+        return self._result(row.id, reason)
+
+    def create_flow_run(
+        self,
+        flow: Flow[..., Any],
+        name: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        tags: Iterable[str] = (),
+    ) -> FlowRun:
+        """Record a flow run that is to be carried out later, ``Scheduled``, and return it; ``caudal.resume_flow_run`` carries it out.
+
+        Args:
+            flow: The flow.
+            name: The run's name; one is drawn by default.
+            parameters: What the flow is called with.
+            tags: Tags of the run.
+
+        Raises:
+            ParameterBindError: The flow cannot be called so.
+        """
+        spec, now = flow.spec, timestamp()
+        given = spec.bind((), parameters or {})
+        shown = {key: jsonable(value) for key, value in given.items()}
+        is_whole = all(is_exact(value) for value in given.values()) and shown == given
+        details: dict[str, Any] = {
+            "entrypoint": spec.entrypoint,
+            "version": spec.version,
+            "parameters": None if is_whole else "shown",
+        }
+        run_id = new_id(now, os.urandom(8))
+        change = FlowRunChange(
+            moves=[Move("SCHEDULED", "Scheduled", now)],
+            name=name or random_name(self._engine.random),
+            flow_name=spec.name,
+            created_at=now,
+            parameters=shown,
+            tags=sorted({*tags, *spec.tags}),
+            attempt=0,
+            details={key: value for key, value in details.items() if value is not None},
+        )
+        batch = Batch()
+        batch.writes.append(FlowWrite(run_id, change))
+        self._engine.ledger.commit(batch)
+        return flow_run_view(find_flow_run(self._engine, UUID(bytes=run_id)))
+
+    def create_flow_run_input(
+        self, flow_run_id: UUID, key: str, value: str, sender: str | None = None
+    ) -> None:
+        """Give a flow run an input.
+
+        Args:
+            flow_run_id: The run.
+            key: Name of the input; it replaces one of the same.
+            value: A JSON object.
+            sender: Who gives it.
+        """
+        self._engine.journal.barrier().wait()
+        change = RunInputChange(key, json.loads(value), sender)
+        self._engine.ledger.inputs.put(flow_run_id.bytes, change, timestamp())
+
+    def read_flow_run_input(self, flow_run_id: UUID, key: str) -> str:
+        """Return an input of a flow run, as JSON.
+
+        Raises:
+            ObjectNotFound: It has none of that name.
+        """
+        row = self._engine.ledger.inputs.get(flow_run_id.bytes, key)
+        if row is None:
+            raise ObjectNotFound("flow run input", key)
+        return json.dumps(row.value)
+
+    def filter_flow_run_input(
+        self,
+        flow_run_id: UUID,
+        key_prefix: str,
+        limit: int,
+        exclude_keys: Collection[str] = (),
+    ) -> list[FlowRunInput]:
+        """Return inputs of a flow run whose name starts so, in the order in which they were given."""
+        found: list[RunInputRow] = []
+        since = 0
+        inputs = self._engine.ledger.inputs
+        while len(found) < limit:
+            page = inputs.find(flow_run_id.bytes, key_prefix, since=since)
+            if not page:
+                break
+            since = page[-1].seq
+            found += [row for row in page if row.key not in exclude_keys]
+        return [
+            FlowRunInput(flow_run_id, row.key, json.dumps(row.value), row.sender)
+            for row in found[:limit]
+        ]
+
+    def delete_flow_run_input(self, flow_run_id: UUID, key: str) -> None:
+        """Take an input away from a flow run.
+
+        Raises:
+            ObjectNotFound: It has none of that name.
+        """
+        inputs = self._engine.ledger.inputs
+        if inputs.get(flow_run_id.bytes, key) is None:
+            raise ObjectNotFound("flow run input", key)
+        inputs.put(flow_run_id.bytes, RunInputChange(key), timestamp())
+
+    def _result(self, flow_run_id: bytes, reason: str | None) -> OrchestrationResult:
+        run = flow_run_view(find_flow_run(self._engine, UUID(bytes=flow_run_id)))
+        status = SetStateStatus.ACCEPT if reason is None else SetStateStatus.REJECT
+        return OrchestrationResult(run.state, status, reason)

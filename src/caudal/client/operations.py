@@ -1,0 +1,23 @@
+"""All that a client can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from caudal.client.control import RunControl
+from caudal.client.reading import RunReads
+from caudal.client_documents import DocumentReads
+
+if TYPE_CHECKING:
+    from caudal.engine.engine import Engine
+
+
+class Operations(RunReads, RunControl, DocumentReads):
+    """Reads the ledger and asks things of flow runs; what this process recorded so far is seen.
+
+    Args:
+        engine: Whose ledger to use.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine

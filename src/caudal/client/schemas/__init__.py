@@ -1,0 +1,1 @@
+"""What clients are asked with, and what they return."""
