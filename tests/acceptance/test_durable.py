@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import time
 from collections import Counter
@@ -205,6 +206,52 @@ def test_a_file_that_calls_its_flow_is_loaded_without_running_it(
     assert "is not run while" in done.err
     row = sound_lab.flow_run()
     assert (row.attempt, row.state_type) == (2, "COMPLETED")
+
+
+def test_a_flow_within_the_flow_goes_on_too(sound_lab: Lab) -> None:
+    """It is the same run in its next attempt, and belongs to its parent, which alone is taken up."""
+    process = sound_lab.start("durable.py", "outer", HOLD="a2")
+    sound_lab.wait_for("start a2")
+    sound_lab.wait_until(lambda: completed(sound_lab) == 2, "ends are on record")
+    kill(sound_lab, process)
+    done = recover(sound_lab)
+    assert done.status == 0, done.err
+    rows = sound_lab.flow_runs()
+    assert [(row.attempt, row.state_type) for row in rows] == [(2, "COMPLETED")] * 2
+    assert noted(sound_lab, "a") == [1, 1, 2, 1]
+    assert Counter(sound_lab.noted())["outer a"] == 2
+
+
+def test_a_service_goes_on_with_runs_as_they_are_lost(sound_lab: Lab) -> None:
+    """It keeps looking until it is interrupted."""
+    watch = ("caudal", "flow-run", "recover", "--watch")
+    service = sound_lab.start(*watch, CAUDAL_LEASE_SECONDS="1")
+    for label in ("a", "b"):
+        kill(sound_lab, start_held(sound_lab, label, 2))
+        sound_lab.wait_for(f"end {label}3")
+        sound_lab.wait_until(
+            lambda label=label: run_of(sound_lab, label).state_type == "COMPLETED",
+            "the run has ended",
+        )
+    service.send_signal(signal.SIGINT)
+    done = sound_lab.end_of(service)
+    assert done.status == 130
+    assert done.out.count("attempt 2.") == 2
+
+
+def test_a_lost_run_can_be_given_up(sound_lab: Lab) -> None:
+    """Nothing goes on with it by itself any more; a person can."""
+    kill(sound_lab, start_held(sound_lab, "a", 2))
+    name = sound_lab.flow_run().name
+    give_up = ("caudal", "flow-run", "recover", "--give-up", name)
+    assert sound_lab.run(*give_up).status == 0
+    assert sound_lab.run(*give_up).status == 2
+    assert recover(sound_lab).out == ""
+    assert sound_lab.run("durable.py", "a").status == 0
+    assert [row.attempt for row in sound_lab.flow_runs()] == [1, 1]
+    forced = sound_lab.run("caudal", "flow-run", "resume", name, "--force")
+    assert forced.status == 0, forced.err
+    assert [row.attempt for row in sound_lab.flow_runs()] == [1, 2]
 
 
 @pytest.mark.parametrize("lives", [True, False])

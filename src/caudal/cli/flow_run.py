@@ -306,16 +306,24 @@ def retry(
 @click.option(
     "--watch", is_flag=True, help="Keep looking for such runs until interrupted."
 )
+@click.option(
+    "--give-up",
+    metavar="RUN",
+    help="Leave this run as it is instead: a call with the same parameters starts a new one.",
+)
 @click.pass_context
-def recover(ctx: click.Context, *, watch: bool) -> None:
+def recover(ctx: click.Context, give_up: str | None, *, watch: bool) -> None:
     """Go on with durable flow runs whose process died, each in a process of its own.
 
     Runs of every flow are taken up whose file is on this machine, with this command's environment. Those that were given up after
     `recovery_limit` losses are left: see `caudal flow-run resume --force`. Exit status: 0 all completed, 1 one did not.
     """
-    from caudal.cli.recovery import recover_runs
+    from caudal.cli.recovery import give_up_run, recover_runs
 
-    ctx.exit(recover_runs(watch=watch))
+    if give_up is not None:
+        give_up_run(give_up)
+    else:
+        ctx.exit(recover_runs(watch=watch))
 
 
 @flow_run.command()

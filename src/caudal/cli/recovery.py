@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from caudal.cli.status import FAILED
+from caudal.client import get_client
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
 from caudal.engine.engine import file_of
 from caudal.engine.recoverer import Recoverer
+from caudal.ledger.port import Batch, FlowWrite
+from caudal.model.runs import FlowRunChange
 
 if TYPE_CHECKING:
     from caudal.model.runs import FlowRunRow
@@ -47,6 +50,28 @@ def recover_runs(*, watch: bool) -> int:
             break
         time.sleep(pause)
     return _report(recoverer)
+
+
+def give_up_run(given: str) -> None:
+    """Have a lost durable flow run left as it is.
+
+    Args:
+        given: Its id, the start of it, or its name.
+
+    Raises:
+        click.UsageError: It is not one that would be gone on with.
+    """
+    engine = current_engine()
+    engine.sweep()
+    row = get_client().find_flow_run(given)
+    if row.durable_key is None or row.state_type != "CRASHED":
+        msg = f"Flow run {row.name!r} is {row.state_name}, and nothing would go on with it by itself."
+        raise click.UsageError(msg)
+    batch = Batch()
+    change = FlowRunChange(durable_key=None, details={"given_up": True})
+    batch.writes.append(FlowWrite(row.id, change))
+    engine.ledger.commit(batch)
+    click.echo(f"{row.name}: given up. `caudal flow-run resume {row.name} --force` goes on with it all the same.")  # fmt: skip
 
 
 def _can_load(row: FlowRunRow) -> bool:

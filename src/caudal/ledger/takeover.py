@@ -146,8 +146,8 @@ def check_claimable(
         raise FlowRunNotResumableError(row.name, reason)
     if row.details.get("given_up") and not again:
         reason = (
-            f"its process was lost {_losses(row)} times, which looks as if it was the run's own doing. Find out why, then "
-            f"`caudal flow-run resume {row.name} --force`."
+            f"it was given up after its process was lost {_losses(row)} times, which may be its own doing. Find out why, "
+            f"then `caudal flow-run resume {row.name} --force`."
         )
         raise FlowRunNotResumableError(row.name, reason)
     if is_terminal(row.state_type) or row.owner is None or lease is None:

@@ -49,6 +49,13 @@ def steps(label: str) -> int:
 
 
 @flow(durable=True)
+def outer(label: str) -> int:
+    """Call a durable flow."""
+    note(f"outer {label}")
+    return steps(label)
+
+
+@flow(durable=True)
 def order(given: Order) -> str:
     """Call a step and say what was given."""
     step("o", 0)
@@ -59,5 +66,7 @@ def order(given: Order) -> str:
 if __name__ == "__main__":
     if sys.argv[1] == "order":
         order(Order(date(2026, 2, 28), frozenset({"north", "harbour"})))
+    elif sys.argv[1] == "outer":
+        outer("a")
     else:
         steps(sys.argv[1])
