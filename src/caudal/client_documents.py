@@ -1,4 +1,4 @@
-"""What a client reads of artifacts, variables and blocks."""
+"""What a client reads of artifacts, variables, blocks and assets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caudal.clock import timestamp
 from caudal.exceptions import BlockNotFound, ObjectNotFound
 from caudal.ledger.documents import DocumentFilter
 from caudal.model.documents import DocumentChange, DocumentWrite
-from caudal.model.views import block_view
+from caudal.model.views import block_view, materialization_view
 from caudal.variables import variable_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from caudal.engine.engine import Engine
     from caudal.ledger.documents import Documents
     from caudal.model.documents import Document, DocumentKind
-    from caudal.model.views import BlockDocument
+    from caudal.model.views import AssetMaterialization, BlockDocument
     from caudal.variables import Variable
 
 #: The most rows a single read returns.
@@ -176,6 +176,41 @@ class DocumentReads:
         """
         row = self._block(block_document_id)
         self._delete("block", block_document_id, f"{row.type}/{row.key}")
+
+    def read_assets(
+        self, *, limit: int = 100, after: str = ""
+    ) -> list[AssetMaterialization]:
+        """Return the newest materialization of each asset, by key.
+
+        Args:
+            limit: The most assets to return, up to 10,000.
+            after: Continue a list after this key.
+        """
+        limit = min(limit, MAX_LIMIT)
+        found = self._documents().latest("asset", limit=limit, after=after)
+        return [materialization_view(row) for row in found]
+
+    def read_asset_materializations(
+        self, key: str, *, limit: int = 100, before: UUID | None = None
+    ) -> list[AssetMaterialization]:
+        """Return how an asset was made, newest first.
+
+        Args:
+            key: The asset.
+            limit: The most materializations to return, up to 10,000.
+            before: Continue a list after this one.
+
+        Raises:
+            ObjectNotFound: It was not made yet.
+        """
+        found = self._documents().find(
+            DocumentFilter("asset", key),
+            limit=min(limit, MAX_LIMIT),
+            before=before.bytes if before else None,
+        )
+        if not found and before is None:
+            raise ObjectNotFound("asset", key)
+        return [materialization_view(row) for row in found]
 
     def _block(self, block_document_id: UUID) -> Document:
         row = self._documents().get(block_document_id.bytes)

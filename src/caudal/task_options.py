@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caudal.model.assets import TaskAssets
+    from caudal.model.specs import TaskSpec
 
 
 class NotSetType:
@@ -49,6 +53,25 @@ DEFAULTS: dict[str, Any] = {
     "viz_return_value": None,
     "asset_deps": None,
 }
+
+
+def is_plain(spec: TaskSpec) -> bool:
+    """Say whether runs of a task may take the short way: no results are kept, and nothing hangs on their transaction."""
+    return spec.persist is None and spec.hooks.keys().isdisjoint(("commit", "rollback"))
+
+
+def assets(given: dict[str, Any]) -> TaskAssets | None:
+    """Return what a task does with assets; None when it has nothing to do with any.
+
+    Raises:
+        InvalidNameError: A key cannot be one.
+    """
+    made, needed = given.get("assets", ()), given["asset_deps"] or ()
+    if not made and not needed:
+        return None
+    from caudal.model.assets import task_assets  # noqa: PLC0415 - most tasks have none
+
+    return task_assets(made, needed, given.get("materialized_by"))
 
 
 def persists(given: dict[str, Any]) -> bool | None:

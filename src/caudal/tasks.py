@@ -16,7 +16,14 @@ from typing import (
 
 from caudal.decorated import Decorated, hook_lists, running
 from caudal.model.specs import TaskSpec
-from caudal.task_options import DEFAULTS, NotSet, NotSetType, persists
+from caudal.task_options import (
+    DEFAULTS,
+    NotSet,
+    NotSetType,
+    assets,
+    is_plain,
+    persists,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -81,13 +88,18 @@ class Task(Decorated[P, R_co, TaskSpec]):
             storage_key=given["result_storage_key"],
             brief=0,
         )
-        spec.plain = _is_plain(spec)
+        spec.assets = assets(given)
+        if (
+            spec.assets is not None
+        ):  # a hook, even none, keeps its runs off the shortest way
+            spec.hooks = {**spec.hooks, "materialization": ()}
+        spec.plain = is_plain(spec)
         return spec
 
     def set_hooks(self, hooks: Mapping[str, Sequence[Callable[..., Any]]]) -> None:
         """Give it other hooks, by the moment they run at."""
         super().set_hooks(hooks)
-        self.spec.plain = _is_plain(self.spec)
+        self.spec.plain = is_plain(self.spec)
 
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
@@ -280,16 +292,13 @@ class Task(Decorated[P, R_co, TaskSpec]):
 
         if is_importable(self, self.__module__, self.__qualname__):
             return load, (self.__module__, self.__qualname__)
-        return _remake, (self._given, self.options)
+        return _remake, (type(self), self._given, self.options)
 
 
-def _is_plain(spec: TaskSpec) -> bool:
-    """Say whether runs of a task may take the short way: no results are kept, and nothing hangs on their transaction."""
-    return spec.persist is None and spec.hooks.keys().isdisjoint(("commit", "rollback"))
-
-
-def _remake(fn: Callable[..., Any], options: dict[str, Any]) -> Task[..., Any]:
-    return Task(fn, **options)
+def _remake(
+    kind: type[Task[..., Any]], fn: Callable[..., Any], options: dict[str, Any]
+) -> Task[..., Any]:
+    return kind(fn, **options)
 
 
 @overload
@@ -327,6 +336,7 @@ def task(
     on_commit: list[Callable[..., Any]] | None = None,
     on_rollback: list[Callable[..., Any]] | None = None,
     retry_condition_fn: Callable[[Any, Any, State[Any]], Any] | None = None,
+    asset_deps: Iterable[Any] | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a task: each call of it becomes a recorded run.
@@ -346,6 +356,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``result_serializer``, ``result_storage``, ``result_storage_key``: how, where and under which name the result is stored.
             - ``cache_result_in_memory``: keep the result in memory after it was stored; true by default.
             - ``log_prints``: turn prints into log lines.
+            - ``asset_deps``: assets, or their keys, that its runs need beside what their inputs tell.
             - ``on_completion``, ``on_failure``, ``on_running``: hooks ``(task, task_run, state)``.
             - ``on_commit``, ``on_rollback``: hooks ``(transaction)`` for the outcome of the transaction around a run.
     """

@@ -36,6 +36,7 @@ _COMMANDS = {
     "artifact": "caudal.cli.artifact:artifact",
     "variable": "caudal.cli.variable:variable",
     "block": "caudal.cli.block:block",
+    "asset": "caudal.cli.asset:asset",
     "config": "caudal.cli.config:config",
     "profile": "caudal.cli.profile:profile",
     "version": "caudal.cli.version:version",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
     from contextvars import Context
 
+    from caudal.engine.lineage import Lineage
     from caudal.model.specs import TaskSpec
 
 
@@ -123,6 +124,8 @@ def make_task_run(
     scope.live.add(run)
     if row is not None:
         run.id, run.row = row.id, row
+    if spec.assets is not None and scope.lineage is None:
+        scope.lineage = new_lineage()
     _connect(run, args, kwargs, wait_for)
     tags = added_tags.get() | spec.tags | scope.tags
     if tags:
@@ -141,6 +144,8 @@ def _connect(
     if not values and wait_for is None:
         if run.spec.run_name is not None:
             run.upstream = []
+        if scope.lineage is not None:
+            scope.lineage.connect(run, ())
         return
     found = find(args, kwargs)
     if wait_for is not None:
@@ -153,6 +158,15 @@ def _connect(
     edges = dict.fromkeys(other.id.hex() for other in (*upstream, *origins))
     if edges:
         run.know(upstream=list(edges))
+    if scope.lineage is not None:
+        scope.lineage.connect(run, (other.id for other in (*upstream, *origins)))
+
+
+def new_lineage() -> Lineage:
+    """Return what keeps track of a flow run's assets."""
+    from caudal.engine.lineage import Lineage  # noqa: PLC0415 - few flows make assets
+
+    return Lineage()
 
 
 def outside() -> FlowScope:

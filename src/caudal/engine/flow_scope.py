@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from caudal.engine.dispatcher import Submitted
     from caudal.engine.journal import Journal
+    from caudal.engine.lineage import Lineage
     from caudal.engine.parts import Parts, Run
     from caudal.engine.recorded import Recorded
     from caudal.ledger.port import Batch
@@ -98,6 +99,8 @@ class FlowScope:
         self.place = None
         self.counters: dict[str, count[int]] = {}
         self.origins = Origins()
+        #: Assets of its task runs; None while no task has to do with any.
+        self.lineage: Lineage | None = None
         #: Task runs that have not ended.
         self.live: set[Submitted] = set()
         #: Transactions of task runs that take part in one, by id of the run.

@@ -235,6 +235,11 @@ class LiveTask:
             LogItem(row._replace(flow_run_id=self.scope.id, task_run_id=self.id))
         )
 
+    def describe_asset(self, key: str, metadata: dict[str, Any]) -> None:
+        """Add facts about an asset that the run makes."""
+        assert self.scope.lineage is not None, "a run that makes assets has one"
+        self.scope.lineage.describe(self.id, key, metadata)
+
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Have a function called once when the run is done, at once if it is."""
         with _callbacks_lock:

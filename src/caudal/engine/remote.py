@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine import composition
 from caudal.engine.context import added_tags
 from caudal.engine.flow_scope import FlowScope
+from caudal.exceptions import MissingContextError
 from caudal.model.runs import Fence
 from caudal.model.specs import FlowSpec
 from caudal.model.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from caudal.engine.engine import Engine
     from caudal.engine.journal import Journal
     from caudal.model.specs import TaskSpec
@@ -25,14 +28,21 @@ class RemoteTask:
     Args:
         spec: The task.
         about: What the parent process says about the run: ids, names, parameters, fence.
+        tell: Sends a message to the process of the run; None where there is no way to.
     """
 
     place: None
     parent: None
 
-    def __init__(self, spec: TaskSpec, about: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        spec: TaskSpec,
+        about: dict[str, Any],
+        tell: Callable[[str, Any], None] | None = None,
+    ) -> None:
         self.spec = spec
         self.about = about
+        self._tell = tell
         self.id: bytes = about["task_run_id"]
         self.name: str = about["name"]
         self.path: str = about["path"]
@@ -67,6 +77,16 @@ class RemoteTask:
         name = "Running" if self.run_count == 1 else "Retrying"
         state: State[Any] = State("RUNNING", name)
         return state.of_run(self.id, self.about["flow_run_id"])
+
+    def describe_asset(self, key: str, metadata: dict[str, Any]) -> None:
+        """Add facts about an asset that the run makes.
+
+        Raises:
+            MissingContextError: They cannot reach the process of the run from here.
+        """
+        if self._tell is None:
+            raise MissingContextError("add_asset_metadata()")
+        self._tell("asset", (key, metadata))
 
     def next_index(self, key: str) -> int:
         """Return how many calls of a task this run's code made before."""

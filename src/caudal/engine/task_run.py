@@ -304,6 +304,8 @@ def _succeed(
     if keeping is not None and run.stored is not None and not run.spec.cache_in_memory:
         data = keeping.stored_value(run.stored)
     run.scope.origins.note(data, run)
+    if run.scope.lineage is not None:
+        run.scope.lineage.record(run, "succeeded")
     run.finish(_COMPLETED, state.name, data, state.message)
     if run.scope.transactions:
         _transactions().notice(run)
@@ -323,6 +325,8 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
         task_logger(run).error("%s\n%s", state.message or state.name, trace)
         if not _is_durable(run):
             yield Io(_keep_inputs, run)
+    if kind == _FAILED and run.scope.lineage is not None:
+        run.scope.lineage.record(run, "failed")
     run.finish(kind, state.name, state.data, state.message)
     yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
 

@@ -33,6 +33,7 @@
     |   +-- RunInputError               an input does not fit what the run waits for
     +-- ObjectNotFound              nothing is recorded under an id or name
     |   +-- BlockNotFound               no such block; also a ValueError
+    +-- AssetNotMadeError           metadata for an asset that the task does not make; also a ValueError
     +-- UnknownBlockType            the class of a type of block is not imported
     +-- BlockNotLoadableError       what is kept of a block does not fit its class; also a ValueError
     +-- SecretNotReadableError      a secret was encrypted with another key
@@ -54,6 +55,7 @@ keeps its fields and its text when it travels to another process by pickle.
 
 from __future__ import annotations
 
+from caudal.exceptions.assets import AssetNotMadeError
 from caudal.exceptions.blocks import (
     BlockNotFound,
     BlockNotLoadableError,
@@ -141,6 +143,7 @@ from caudal.exceptions.values import (
 
 __all__ = [
     "AmbiguousNameError",
+    "AssetNotMadeError",
     "BlockNotFound",
     "BlockNotLoadableError",
     "CancelRequested",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from caudal.model.assets import TaskAssets
     from caudal.model.retries import RetryPolicy
 
 #: After how many brief runs in a row those of a task are not measured any more, until one is not.
@@ -116,6 +117,7 @@ class TaskSpec(Spec):
     """A task as the engine knows it."""
 
     __slots__ = (
+        "assets",
         "brief",
         "cache_expiration",
         "cache_in_memory",
@@ -138,5 +140,7 @@ class TaskSpec(Spec):
     retry_condition: Callable[..., Any] | None
     #: Template for the key under which results are stored.
     storage_key: str | None
+    #: What its runs do with assets; None for most tasks.
+    assets: TaskAssets | None
     #: Whether a call needs none of the above, so that it can take the short way.
     plain: bool

@@ -127,6 +127,40 @@ def block_view(row: Document) -> BlockDocument:
     )
 
 
+@dataclass(slots=True)
+class AssetMaterialization:
+    """How a task run made an asset."""
+
+    id: UUID
+    key: str
+    #: ``succeeded`` or ``failed``.
+    status: str
+    #: Name, url, description and owners, as far as the code gives them.
+    properties: dict[str, Any] | None
+    #: Keys of the assets that it was made of.
+    upstream: list[str]
+    #: The tool that made it.
+    by: str | None
+    #: What the run told about it.
+    metadata: dict[str, Any]
+    flow_run_id: UUID | None
+    task_run_id: UUID | None
+    created: datetime
+
+
+def materialization_view(row: Document) -> AssetMaterialization:
+    """Return a materialization's document as users see it."""
+    return AssetMaterialization(
+        id=UUID(bytes=row.id),
+        key=row.key or "",
+        status=row.type,
+        flow_run_id=_uuid(row.flow_run_id),
+        task_run_id=_uuid(row.task_run_id),
+        created=utc(row.created_at),
+        **row.data,
+    )
+
+
 def flow_run_view(row: FlowRunRow) -> FlowRun:
     """Return a flow run's row as users see it."""
     return FlowRun(

@@ -151,12 +151,14 @@ class _Worker:
                     )
                     raise RunTimeoutError(timeout)  # noqa: TRY301 - see the handler
                 kind, body = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
+                if kind == "outcome":
+                    return body
                 if kind == "log":
                     run.log(body)
                 elif kind == "used":
                     run.used = body
                 else:
-                    return body
+                    run.describe_asset(*body)
         except RunTimeoutError:  # which is an OSError, too
             raise
         except (EOFError, OSError):

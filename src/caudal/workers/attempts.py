@@ -53,7 +53,7 @@ def main() -> None:
     while True:
         message = calls.get()
         usage = Usage()
-        outcome = _serve(message)
+        outcome = _serve(message, send)
         send("used", usage.so_far())
         send("outcome", outcome)
 
@@ -81,11 +81,12 @@ def _read(connection: Connection, calls: queue.SimpleQueue[bytes]) -> None:
             os._exit(1)
 
 
-def _serve(message: bytes) -> bytes:
+def _serve(message: bytes, send: Callable[[str, Any], None]) -> bytes:
     """Make a call and return its pickled outcome."""
     try:
         task, args, kwargs, about = pickle.loads(message)  # noqa: S301 - our own parent
-        value = _call(task, args, kwargs, about)
+        run = RemoteTask(task.spec, about, send)
+        value = _call(task, args, kwargs, run)
         engine = composition.made_engine()
         if (
             engine is not None
@@ -104,11 +105,10 @@ def _serve(message: bytes) -> bytes:
 
 
 def _call(
-    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], about: dict[str, Any]
+    task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: RemoteTask
 ) -> Any:
-    run = RemoteTask(task.spec, about)
     run.args, run.kwargs = args, kwargs
-    block: Settings | None = about["settings"]
+    block: Settings | None = run.about["settings"]
     if block is not None:
         # The engine of this process is like the parent's all the same.
         block = block.with_engine_of(get_current_settings())

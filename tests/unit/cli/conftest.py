@@ -12,6 +12,7 @@ from caudal.cli.main import caudal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from click.testing import Result
 
@@ -23,7 +24,14 @@ def _imports_as_before() -> Iterator[None]:
     yield
     sys.path[:] = path
     for name in set(sys.modules) - set(modules):
-        del sys.modules[name]
+        if not _is_installed(sys.modules[name]):
+            del sys.modules[name]
+
+
+def _is_installed(module: ModuleType) -> bool:
+    """Say whether a module is Python's or a package's; some of these cannot be loaded twice."""
+    file = getattr(module, "__file__", None)
+    return file is None or file.startswith((sys.prefix, sys.base_prefix))
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from caudal import flow
 from caudal.artifacts import Artifact, create_markdown_artifact, create_table_artifact
+from caudal.assets import Asset, AssetProperties, add_asset_metadata, materialize
 from caudal.blocks.system import Secret
 from caudal.exceptions import BlockNotFound, ObjectNotFound
 from caudal.variables import Variable
@@ -170,3 +172,50 @@ def test_blocks_are_deleted_by_name_and_by_id(
     assert invoke("block", "delete").exit_code == 2
     with pytest.raises(BlockNotFound, match="secret/a"):
         invoke("block", "delete", "secret/a")
+
+
+@materialize(Asset("s3://lake/raw.csv", AssetProperties(name="Raw", owners=["ops"])))
+def fetch() -> list[int]:
+    """Make an asset."""
+    add_asset_metadata("s3://lake/raw.csv", {"rows": 2})
+    return [1, 2]
+
+
+@materialize("db://shop/mart", by="dbt")
+def build(rows: list[int]) -> None:
+    """Make an asset, or fail."""
+    if not rows:
+        raise ValueError("no rows")
+
+
+def test_assets_are_listed_and_inspected(
+    succeed: Succeed, invoke: Callable[..., Result]
+) -> None:
+    """A list has the last materialization of each asset; an asset shows all of them."""
+    assert "There are no assets" in invoke("asset", "ls").stderr
+
+    @flow
+    def nightly() -> None:
+        build(fetch())
+
+    nightly()
+    build([], return_state=True)
+
+    listed = json.loads(succeed("asset", "ls", "--output", "json"))
+    assert [(each["key"], each["status"]) for each in listed] == [
+        ("db://shop/mart", "failed"),
+        ("s3://lake/raw.csv", "succeeded"),
+    ]
+    text = succeed("asset", "ls")
+    assert [line.split()[0] for line in text.splitlines()[1:]] == [
+        each["key"] for each in listed
+    ]
+    history = json.loads(succeed("asset", "inspect", "db://shop/mart", "-o", "json"))
+    assert [each["upstream"] for each in history] == [[], ["s3://lake/raw.csv"]]
+    assert history[0] == listed[0]
+    shown = succeed("asset", "inspect", "s3://lake/raw.csv")
+    for part in ("Raw", '["ops"]', '{"rows": 2}', "succeeded"):
+        assert part in shown
+    assert "dbt" in succeed("asset", "inspect", "db://shop/mart", "--limit", "1")
+    with pytest.raises(ObjectNotFound, match="s3://lake/none"):
+        invoke("asset", "inspect", "s3://lake/none")
