@@ -15,7 +15,7 @@ from caudal.engine.masking import hide, masked, masked_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECRET = "p'a\"s\\s wörd/1"
+TEXT = "p'a\"s\\s wörd/1"
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +32,11 @@ def _nothing_hidden() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     "written",
-    [SECRET, repr(SECRET), json.dumps(SECRET), quote(SECRET, safe=""), b64encode(SECRET.encode()).decode()],
+    [TEXT, repr(TEXT), json.dumps(TEXT), quote(TEXT, safe=""), b64encode(TEXT.encode()).decode()],
 )  # fmt: skip
 def test_each_form_of_a_secret_is_replaced(written: str) -> None:
     """Quoted, in JSON, in an address and in base 64."""
-    hide(SECRET)
+    hide(TEXT)
 
     shown = masked(f"before {written} after {written}")
 
