@@ -11,7 +11,7 @@
     +-- ReservedArgumentError       a parameter has a name that calls use themselves
     +-- MappingError                arguments that cannot be mapped over
     |   +-- MappingLengthMismatch, MappingMissingIterable
-    +-- MissingContextError         a call that only works inside a run
+    +-- MissingContextError         a call that only works inside a run; also a RuntimeError
     +-- ScriptError                 a flow file that cannot be loaded
     |   +-- MissingFlowError            no such flow in the file
     |   +-- UnspecifiedFlowError        several flows in the file and none was named

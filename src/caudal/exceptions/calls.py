@@ -133,7 +133,7 @@ class MappingMissingIterable(MappingError):
         return f"{self.task!r}.map(...) needs at least one iterable argument, and got only {given}."
 
 
-class MissingContextError(CaudalError):
+class MissingContextError(CaudalError, RuntimeError):
     """The call only works inside a flow or task run.
 
     Args:

@@ -11,7 +11,8 @@ from caudal import flow
 from caudal.artifacts import Artifact, create_markdown_artifact, create_table_artifact
 from caudal.assets import Asset, AssetProperties, add_asset_metadata, materialize
 from caudal.blocks.system import Secret
-from caudal.exceptions import BlockNotFound, ObjectNotFound
+from caudal.exceptions import BlockNotFound, ObjectNotFound, SettingError
+from caudal.settings import load_settings
 from caudal.variables import Variable
 
 if TYPE_CHECKING:
@@ -219,3 +220,19 @@ def test_assets_are_listed_and_inspected(
     assert "dbt" in succeed("asset", "inspect", "db://shop/mart", "--limit", "1")
     with pytest.raises(ObjectNotFound, match="s3://lake/none"):
         invoke("asset", "inspect", "s3://lake/none")
+
+
+def test_the_key_for_secrets_is_masked_and_kept_out_of_profiles(
+    succeed: Succeed, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lists the settings does not see it, and no file that is shown holds it."""
+    key = "x3dVJ1mBMeZ7fP0Wn3cGvFm2Fq8yq4eVZ4m1wK3H4bA="
+    with pytest.raises(SettingError, match="CAUDAL_ENCRYPTION_KEY") as caught:
+        invoke("config", "set", f"encryption_key={key}")
+    assert key not in str(caught.value)
+    monkeypatch.setenv("CAUDAL_ENCRYPTION_KEY", key)
+
+    for shown in (succeed("config", "view"), succeed("config", "view", "-o", "json")):
+        assert key not in shown
+        assert "********" in shown
+    assert key not in repr(load_settings())
