@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.context import current
-from caudal.engine.masking import masked, masked_json
+from caudal.engine.masking import is_hiding, masked, masked_json
 from caudal.model.jsonable import jsonable
 from caudal.model.runs import LogRow
 
@@ -133,9 +133,10 @@ class LogItem:
     def collect(self, batch: Batch) -> None:
         """Add the line to a batch."""
         row = self.row
-        batch.logs.append(
-            row._replace(message=masked(row.message), extra=masked_json(row.extra))
-        )
+        if is_hiding():
+            message, extra = masked(row.message), masked_json(row.extra)
+            row = row._replace(message=message, extra=extra)
+        batch.logs.append(row)
 
 
 def structured(record: logging.LogRecord) -> dict[str, Any] | None:

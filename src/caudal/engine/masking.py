@@ -34,6 +34,11 @@ def hide(value: Any) -> None:
         _patterns[:] = [re.compile("|".join(map(re.escape, longest_first)))]
 
 
+def is_hiding() -> bool:
+    """Say whether there is anything to hide."""
+    return bool(_patterns)
+
+
 def masked(text: str) -> str:
     """Return a text with a mask in place of each secret."""
     return _patterns[0].sub(MASK, text) if _patterns else text
@@ -41,7 +46,7 @@ def masked(text: str) -> str:
 
 def masked_json(value: Any) -> Any:
     """Return JSON with a mask in place of each secret in its texts."""
-    if not _patterns or value is None:
+    if not _patterns:
         return value
     if isinstance(value, str):
         return masked(value)
