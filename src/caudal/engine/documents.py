@@ -11,6 +11,7 @@ from msgspec import UNSET
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
 from caudal.engine.context import current
+from caudal.engine.document_item import DocumentItem
 from caudal.exceptions import InvalidNameError, ObjectAlreadyExists
 from caudal.model.documents import DocumentChange, DocumentWrite
 from caudal.model.ids import new_id
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.journal import Journal
     from caudal.ledger.documents import Documents
-    from caudal.ledger.port import Batch
     from caudal.model.documents import Document, DocumentKind
     from caudal.model.runs import Fence
 
@@ -36,19 +36,6 @@ class Maker(NamedTuple):
     task_run_id: bytes | None = None
     #: Proof that this process owns the flow run.
     fence: Fence | None = None
-
-
-class DocumentItem:
-    """A change of a document on its way into the ledger."""
-
-    __slots__ = ("_fence", "_write")
-
-    def __init__(self, write: DocumentWrite, fence: Fence | None) -> None:
-        self._write, self._fence = write, fence
-
-    def collect(self, batch: Batch) -> None:
-        """Add the change to a batch."""
-        batch.add_document(self._write, self._fence)
 
 
 def maker() -> Maker:

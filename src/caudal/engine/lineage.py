@@ -7,19 +7,25 @@ made of is known however many steps lie between. A flow without assets has no ``
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.clock import timestamp
-from caudal.engine.documents import DocumentItem
+from caudal.engine.document_item import DocumentItem
 from caudal.model.documents import DocumentChange, DocumentWrite
 from caudal.model.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from caudal.engine.live_task import LiveTask
-
 _NOTHING: frozenset[str] = frozenset()
+
+
+class _Run(Protocol):
+    """A task run, as far as its assets go."""
+
+    id: bytes
+    scope: Any
+    spec: Any
 
 
 class Lineage:
@@ -33,7 +39,7 @@ class Lineage:
         self._upstream: dict[bytes, frozenset[str]] = {}
         self._metadata: dict[bytes, dict[str, dict[str, Any]]] = {}
 
-    def connect(self, run: LiveTask, others: Iterable[bytes]) -> None:
+    def connect(self, run: _Run, others: Iterable[bytes]) -> None:
         """Note what a run is given by the runs that its inputs come from, and what it makes."""
         given = _NOTHING.union(*(self._passed.get(other, _NOTHING) for other in others))
         assets = run.spec.assets
@@ -50,7 +56,7 @@ class Lineage:
         of_run = self._metadata.setdefault(run_id, {})
         of_run[key] = {**of_run.get(key, {}), **metadata}
 
-    def record(self, run: LiveTask, outcome: str) -> None:
+    def record(self, run: _Run, outcome: str) -> None:
         """Record how the assets that a run makes came out."""
         assets, metadata = run.spec.assets, self._metadata.pop(run.id, {})
         if assets is None:
