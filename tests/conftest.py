@@ -67,6 +67,7 @@ def memory_engine(home: Path) -> Iterator[Engine]:  # noqa: ARG001
         engine = make_engine()
         with use_engine(engine):
             yield engine
+        engine.slots.close()
         engine.journal.barrier().wait()
         audit(engine.ledger)
         engine.close()
@@ -138,6 +139,8 @@ def audit(ledger: Ledger) -> None:
         inputs = ledger.inputs.find(flow_run_id, limit=_EVERYTHING)
         expected = {row.key: row for row in inputs}
         assert expected == {key: row for (of, key), row in rebuilt.inputs.items() if of == flow_run_id}  # fmt: skip
+    assert rebuilt.limits == {limit.name: limit for limit in ledger.limits.all()}
+    assert rebuilt.holders == list(ledger.limits.holders())
     for row in task_rows.values():
         owner = flow_rows.get(row.flow_run_id or b"")
         if owner is not None and is_terminal(owner.state_type):

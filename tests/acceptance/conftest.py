@@ -170,10 +170,13 @@ class Lab:
             tasks = {
                 row.id: row for row in ledger.task_runs(RunFilter(), limit=1_000_000)
             }
+            limits = {limit.name: limit for limit in ledger.limits.all()}
+            holders = list(ledger.limits.holders())
         assert list(range(1, len(events) + 1)) == [event.seq for event in events]
         rebuilt = rebuild(events)
         assert rebuilt.flow_rows == flows
         assert rebuilt.task_rows == tasks
+        assert (rebuilt.limits, rebuilt.holders) == (limits, holders)
         for task in tasks.values():
             flow = flows[task.flow_run_id or b""]
             has_ended = is_terminal(task.state_type) or task.state_name == "NotReady"

@@ -33,6 +33,8 @@ _COMMANDS = {
     "run": "caudal.cli.run:run",
     "flow-run": "caudal.cli.flow_run:flow_run",
     "task-run": "caudal.cli.task_run:task_run",
+    "concurrency-limit": "caudal.cli.concurrency_limit:concurrency_limit",
+    "global-concurrency-limit": "caudal.cli.concurrency_limit:global_concurrency_limit",
     "artifact": "caudal.cli.artifact:artifact",
     "variable": "caudal.cli.variable:variable",
     "block": "caudal.cli.block:block",

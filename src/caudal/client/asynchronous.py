@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from caudal.client.limits import AsyncLimitMethods
 from caudal.twins import in_thread
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from caudal.variables import Variable
 
 
-class AsyncClient:
+class AsyncClient(AsyncLimitMethods):
     """Reads the ledger and asks things of flow runs, without blocking the event loop.
 
     Args:
@@ -31,7 +32,7 @@ class AsyncClient:
     """
 
     def __init__(self, client: Operations) -> None:
-        self._client = client
+        self._client = self._limits = client
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from caudal.client.control import RunControl
+from caudal.client.limits import LimitMethods
 from caudal.client.reading import RunReads
 from caudal.client_documents import DocumentReads
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from caudal.engine.engine import Engine
 
 
-class Operations(RunReads, RunControl, DocumentReads):
+class Operations(RunReads, RunControl, DocumentReads, LimitMethods):
     """Reads the ledger and asks things of flow runs; what this process recorded so far is seen.
 
     Args:

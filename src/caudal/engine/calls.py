@@ -130,6 +130,7 @@ def make_task_run(
     tags = added_tags.get() | spec.tags | scope.tags
     if tags:
         run.know(tags=sorted(tags))
+        run.tags = tags
     return run
 
 

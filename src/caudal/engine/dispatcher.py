@@ -159,7 +159,7 @@ class Dispatcher:
             interrupt: Interrupt those that execute, too.
         """
         self._stopping = True
-        self._parts.timers.hurry(self)
+        self._parts.hurry(self)
         if not interrupt or self._interrupted:
             return
         self._interrupted = True

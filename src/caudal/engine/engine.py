@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from caudal.engine.loop import LoopThread
     from caudal.engine.recoverer import Recoverer
+    from caudal.engine.slots import Slots
     from caudal.ledger.port import Ledger
     from caudal.model.runs import FlowRunRow
     from caudal.runners.port import Runner
@@ -115,6 +116,7 @@ class Engine:
         self._scopes: dict[bytes, FlowScope] = {}
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None
+        self._slots: Slots | None = None
         #: The scope of tasks that are called outside flows.
         self.outside = FlowScope(
             self, None, None, "outside flows", parameters={}, fence=Fence(self.owner, 0), parent=None, runner=local
@@ -133,6 +135,17 @@ class Engine:
             block.require_engine_of(self.settings)
 
     @property
+    def slots(self) -> Slots:
+        """Acquires slots of named limits, made on first use."""
+        if self._slots is None:
+            from caudal.engine.slots import Slots  # noqa: PLC0415 - few processes use limits
+
+            with self._lock:
+                if self._slots is None:
+                    self._slots = Slots(self.ledger, self.owner, self._hold_lease)
+        return self._slots
+
+    @property
     def loop(self) -> LoopThread:
         """The event loop for submitted coroutine functions, started on first use."""
         if self._loop is None:
@@ -146,6 +159,12 @@ class Engine:
     def is_loop_thread(self) -> bool:
         """Say whether this is the thread of the event loop for submitted coroutine functions."""
         return self._loop is not None and self._loop.is_current()
+
+    def hurry(self, owner: object) -> None:
+        """Wake the runs of a dispatcher that sleep, and those of stopped flow runs that wait for slots."""
+        self.timers.hurry(owner)
+        if self._slots is not None:
+            self._slots.hurry()
 
     def register(self, flow_run_id: bytes, scope: FlowScope) -> None:
         """Learn of a flow run that this process works on; the process holds a lease from now on."""
@@ -204,6 +223,8 @@ class Engine:
         if self._loop is not None:
             self._loop.close()
             self._loop = None
+        if self._slots is not None:
+            self._slots.close()
         self.journal.close()
         if self._leased or self.journal.has_written:
             self._leased = False

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.journal import Journal
     from caudal.engine.parts import InputRun
+    from caudal.engine.slots import Ticket
     from caudal.engine.waiting import Place
     from caudal.ledger.port import Batch
     from caudal.model.runs import LogRow, TaskRunRow
@@ -84,6 +85,8 @@ class LiveTask:
         "spec",
         "state_name",
         "stored",
+        "tags",
+        "ticket",
         "type",
         "unmet",
         "upstream",
@@ -138,6 +141,10 @@ class LiveTask:
         self.callbacks: list[Callable[[], None]] | None = None
         self.context: Context | None = None
         self.program: Generator[Command, Any, Any] | None = None
+        #: Its tags, None where there are none.
+        self.tags: frozenset[str] | None = None
+        #: Slots of limits on its tags.
+        self.ticket: Ticket | None = None
         self.unmet = 0
         self.on_loop = False
         #: What the run holds while it executes on a thread of the pool.

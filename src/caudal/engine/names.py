@@ -1,13 +1,16 @@
-"""Names of runs: drawn for flow runs, or made from the user's template."""
+"""Names of runs: drawn for flow runs, or made from the user's template; and what people call code."""
 
 from __future__ import annotations
 
 import inspect
+import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from random import Random
 
+    from caudal.engine.parts import Run
     from caudal.model.specs import Spec
 
 _MANNERS = """
@@ -56,3 +59,13 @@ def run_name(spec: Spec, parameters: dict[str, Any]) -> str:
         msg = f"the function for run names of {spec.name!r} returned {name!r}, which is no text"
         raise ValueError(msg)  # noqa: TRY004 - Prefect raises a value's error here
     return name
+
+
+def label_of(run: Run | None) -> str:
+    """Return what people call the code in charge: its run, or its process outside of runs."""
+    if run is None:
+        return f"process {os.getpid()} on {socket.gethostname()}"
+    if run is run.scope:
+        return f"flow run {run.name!r}"
+    flow = f" of flow run {run.scope.name!r}" if run.scope.id is not None else ""
+    return f"task run {run.name!r}{flow}"

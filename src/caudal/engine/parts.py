@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from caudal.engine.loop import LoopThread
     from caudal.engine.pool import Pool
     from caudal.engine.results import Results
+    from caudal.engine.slots import Slots
     from caudal.engine.timers import Timers
     from caudal.ledger.port import Ledger
     from caudal.model.runs import FlowRunRow
@@ -145,6 +146,15 @@ class Parts(Protocol):
     @property
     def loop(self) -> LoopThread:
         """The event loop for submitted coroutine functions, started on first use."""
+        ...
+
+    @property
+    def slots(self) -> Slots:
+        """Acquires slots of named limits, made on first use."""
+        ...
+
+    def hurry(self, owner: object) -> None:
+        """Wake the runs of a dispatcher that sleep, and those of stopped flow runs that wait for slots."""
         ...
 
     def is_loop_thread(self) -> bool:

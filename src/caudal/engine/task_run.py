@@ -7,6 +7,7 @@ from functools import cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
+from caudal.engine import limited
 from caudal.engine.commands import Call, Collect, Hook, Io, Sleep, Until
 from caudal.engine.context import active, current
 from caudal.engine.inputs import ATOMS, resolve
@@ -158,21 +159,29 @@ def _kept_or_called(
     yield from _hooks(run, "completion")
 
 
-def _attempts(
+def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step would cost more than the step
     run: LiveTask, runner: Runner, keeping: Keeping | None
 ) -> Generator[Command, Any, None]:
     """Call the function until it succeeds or no retry is left."""
     spec, failures = run.spec, 0
     while True:
+        if run.tags is not None:
+            yield from limited.acquire(run, run.tags)
+            if run.done:
+                return
         run.move(_RUNNING, "Retrying" if failures else "Running")
         if run.at > run.scope.parts.trusted_until:
             yield Io(_make_sure, run.scope)
         if spec.hooks:
             yield from _hooks(run, "running")
         try:
-            value = yield Call(runner, spec, run.args, run.kwargs, current, run)
-            if value.__class__ is GeneratorType and run.context is not None:
-                value = yield Collect(value, current, run)
+            try:
+                value = yield Call(runner, spec, run.args, run.kwargs, current, run)
+                if value.__class__ is GeneratorType and run.context is not None:
+                    value = yield Collect(value, current, run)
+            finally:
+                if run.ticket is not None:
+                    limited.give_up(run)
         except Exception as error:  # noqa: BLE001 - the user's code failed: that is what states are for
             state = _failure(run, error)
         else:
@@ -232,6 +241,7 @@ def _close_children(run: LiveTask) -> None:
 
 def _end_abruptly(run: LiveTask, error: BaseException) -> None:
     """End a run whose program was left by an interrupt, an exit or a defect."""
+    limited.give_up(run)
     if run.done:
         return
     if is_interrupt(error):

@@ -48,6 +48,9 @@
     +-- SerializationError, DeserializationError
     +-- HashError                   a value has no stable hash
     +-- CheckFailedError            data checks failed
+    +-- ConcurrencySlotAcquisitionError     slots of a limit cannot be had
+    +-- AcquireConcurrencySlotTimeoutError  slots of a limit did not come free in time
+    +-- ConcurrencySlotsLostError           slots were taken away from who held them
 
 Fields are passed to ``super().__init__`` and the sentence is built in ``__str__``, so that an error
 keeps its fields and its text when it travels to another process by pickle.
@@ -77,6 +80,11 @@ from caudal.exceptions.calls import (
     ScriptError,
     UnspecifiedFlowError,
     UnsupportedImportError,
+)
+from caudal.exceptions.limits import (
+    AcquireConcurrencySlotTimeoutError,
+    ConcurrencySlotAcquisitionError,
+    ConcurrencySlotsLostError,
 )
 from caudal.exceptions.names import (
     InvalidNameError,
@@ -142,6 +150,7 @@ from caudal.exceptions.values import (
 )
 
 __all__ = [
+    "AcquireConcurrencySlotTimeoutError",
     "AmbiguousNameError",
     "AssetNotMadeError",
     "BlockNotFound",
@@ -150,6 +159,8 @@ __all__ = [
     "CancelledRun",
     "CaudalError",
     "CheckFailedError",
+    "ConcurrencySlotAcquisitionError",
+    "ConcurrencySlotsLostError",
     "ConfigurationError",
     "CrashedRun",
     "DeadlineReached",

@@ -50,18 +50,21 @@ class Refusal(NamedTuple):
     retry_after: float | None
 
     def reason(self) -> str:
-        """Return why the slots cannot be had now, for people: which limit, and who holds it."""
+        """Return why the slots cannot be had now, as a sentence for people: which limit is full, and who holds it."""
         limit = self.limit
-        text = f"Waits for a slot of concurrency limit {limit.name!r}"
-        if not limit.slots:
-            return f"{text}, which has none."
+        name, slots = limit.name, limit.slots
+        if not slots:
+            return f"Concurrency limit {name!r} has no slots."
         held = sum(holder.slots for holder in self.holders)
         if not held:
-            return f"{text}: its {limit.slots} are used up and come back at {limit.slot_decay_per_second:g} a second."
+            rate = limit.slot_decay_per_second
+            return f"The {slots} slots of concurrency limit {name!r} are used up; {rate:g} a second come back."
         labels = [holder.label for holder in self.holders]
         more = len(labels) - _NAMED
         rest = f" and {more} more" if more > 0 else ""
-        return f"{text}: {held} of {limit.slots} held by {', '.join(labels[:_NAMED])}{rest}."
+        share = "The only slot" if slots == 1 else f"{held} of the {slots} slots"
+        verb = "is" if slots == 1 else "are"
+        return f"{share} of concurrency limit {name!r} {verb} held by {', '.join(labels[:_NAMED])}{rest}."
 
 
 class Limits(Protocol):

@@ -1,0 +1,189 @@
+"""What plain code and coroutines have in common: slots for a block of code, from the call's arguments to the release."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from caudal.clock import monotonic
+from caudal.engine.composition import current_engine
+from caudal.engine.context import current
+from caudal.engine.logs import run_logger
+from caudal.engine.names import label_of
+from caudal.engine.waiting import blocked
+from caudal.exceptions import (
+    AcquireConcurrencySlotTimeoutError,
+    ConcurrencySlotAcquisitionError,
+    ConcurrencySlotsLostError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Seconds after which a waiting thread looks whether an exception was raised in it from outside: its deadline, a stop.
+_LOOK_SECONDS = 0.25
+
+
+class Acquisition:
+    """Slots for a block of code.
+
+    Args:
+        names: The limits.
+        occupy: Slots of each of them.
+        timeout_seconds: How long to wait; None is no limit.
+        max_retries: How many further tries there are after the first one; None is any number.
+        strict: Fail when a limit is not defined.
+        holder: Who holds the slots, for people; by default the run in charge.
+        is_rate: Whether the slots are used up, instead of held.
+
+    Raises:
+        ValueError: No such number of slots can be occupied.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        occupy: int,
+        *,
+        timeout_seconds: float | None,
+        strict: bool,
+        max_retries: int | None = None,
+        holder: object = None,
+        is_rate: bool = False,
+    ) -> None:
+        if occupy < 1:
+            msg = f"occupy={occupy!r}: at least one slot has to be occupied"
+            raise ValueError(msg)
+        self._started_at = monotonic()
+        self._slots, self._run = current_engine().slots, current.get()
+        self._strict, self._timeout = strict, timeout_seconds
+        self._ticket = self._slots.ticket(
+            names,
+            holder=label_of(self._run) if holder is None else str(holder),
+            run_id=None if self._run is None else self._run.id,
+            slots=occupy,
+            is_rate=is_rate,
+            max_retries=max_retries,
+        )
+
+    def acquire(self) -> None:
+        """Wait in this thread until the slots are acquired.
+
+        Raises:
+            AcquireConcurrencySlotTimeoutError: They did not come free in time.
+            ConcurrencySlotAcquisitionError: They cannot be had.
+        """
+        ticket = self._ticket
+        try:
+            self._slots.ask(ticket)
+            if not ticket.is_settled:
+                self._log_wait()
+                self._wait()
+            self._conclude()
+        except BaseException:
+            self._slots.give_up(ticket)
+            raise
+
+    async def aacquire(self) -> None:
+        """Let the event loop go on until the slots are acquired; see ``acquire``."""
+        import asyncio  # noqa: PLC0415 - costs 40 ms; whoever awaits has it
+
+        ticket = self._ticket
+        try:
+            await asyncio.to_thread(self._slots.ask, ticket)
+            if not ticket.is_settled:
+                self._log_wait()
+                settled, loop = asyncio.Event(), asyncio.get_running_loop()
+
+                def wake() -> None:
+                    with suppress(RuntimeError):  # the loop was closed meanwhile
+                        loop.call_soon_threadsafe(settled.set)
+
+                ticket.subscribe(wake)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._left()):
+                        await settled.wait()
+            self._conclude()
+        except BaseException:
+            self._slots.give_up(ticket)
+            raise
+
+    def release(self, *, insist: bool) -> None:
+        """Release the slots.
+
+        Args:
+            insist: Fail when they were taken away before; else that is a warning.
+
+        Raises:
+            ConcurrencySlotsLostError: They were.
+        """
+        grant = self._ticket.grant
+        assert grant is not None, "only what was acquired is released"
+        if not grant.names or self._slots.release(self._ticket):
+            return
+        lost = ConcurrencySlotsLostError(grant.names)
+        if insist:
+            raise lost
+        self._logger().warning("%s", lost)
+
+    async def arelease(self, *, insist: bool) -> None:
+        """Release the slots, also when the coroutine is cancelled meanwhile; see ``release``."""
+        import asyncio  # noqa: PLC0415
+
+        await asyncio.shield(asyncio.to_thread(self.release, insist=insist))
+
+    def _wait(self) -> None:
+        settled = threading.Event()
+        self._ticket.subscribe(settled.set)
+        with blocked():
+            while not settled.is_set():
+                left = self._left()
+                if left is not None and left <= 0:
+                    return
+                settled.wait(
+                    _LOOK_SECONDS if left is None else min(left, _LOOK_SECONDS)
+                )
+
+    def _left(self) -> float | None:
+        if self._timeout is None:
+            return None
+        return self._started_at + self._timeout - monotonic()
+
+    def _conclude(self) -> None:
+        """Do nothing if the slots were acquired."""
+        ticket = self._ticket
+        if ticket.error is not None:
+            raise ticket.error
+        if ticket.grant is None:
+            assert self._timeout is not None, (
+                "without a timeout the wait ends with the ticket"
+            )
+            names = ticket.request.names
+            raise AcquireConcurrencySlotTimeoutError(names, self._timeout, ticket.why())
+        missing = ticket.grant.missing
+        if not missing:
+            return
+        shown = ", ".join(map(repr, missing))
+        advice = f"`caudal global-concurrency-limit create {missing[0]} --limit 1` makes one."
+        if self._strict:
+            reason = f"there is no concurrency limit {shown}"
+            raise ConcurrencySlotAcquisitionError(missing, reason, advice)
+        self._logger().warning(
+            "There is no concurrency limit %s, so it limits nothing. %s", shown, advice
+        )
+
+    def _log_wait(self) -> None:
+        level = logging.DEBUG if self._ticket.request.is_rate else logging.INFO
+        self._logger().log(level, "Waits for slots. %s", self._ticket.why())
+
+    def _logger(self) -> Any:
+        if self._run is not None:
+            return run_logger(self._run)
+        return logging.getLogger("caudal.concurrency")
+
+
+def listed(names: str | Iterable[str]) -> list[str]:
+    """Return the names of limits as they were given: one, or several."""
+    return [names] if isinstance(names, str) else list(names)
