@@ -46,13 +46,17 @@ TWO_FLOWS = """
 
 
 @pytest.fixture(autouse=True)
-def _imports_as_before() -> Iterator[None]:
+def _imports_as_before(tmp_path: Path) -> Iterator[None]:
     """Forget the modules and folders that a test's files added."""
     path, modules = list(sys.path), dict(sys.modules)
     yield
     sys.path[:] = path
     for name in set(sys.modules) - set(modules):
-        del sys.modules[name]
+        # Libraries stay: some, once imported, do not work with a second copy of themselves.
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(
+            str(tmp_path)
+        ):
+            del sys.modules[name]
 
 
 @pytest.fixture

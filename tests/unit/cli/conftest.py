@@ -12,26 +12,23 @@ from caudal.cli.main import caudal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import ModuleType
+    from pathlib import Path
 
     from click.testing import Result
 
 
 @pytest.fixture(autouse=True)
-def _imports_as_before() -> Iterator[None]:
+def _imports_as_before(tmp_path: Path) -> Iterator[None]:
     """Forget the modules and folders that a test's flow files added."""
     path, modules = list(sys.path), dict(sys.modules)
     yield
     sys.path[:] = path
     for name in set(sys.modules) - set(modules):
-        if not _is_installed(sys.modules[name]):
+        # Libraries stay: some, once imported, do not work with a second copy of themselves.
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(
+            str(tmp_path)
+        ):
             del sys.modules[name]
-
-
-def _is_installed(module: ModuleType) -> bool:
-    """Say whether a module is Python's or a package's; some of these cannot be loaded twice."""
-    file = getattr(module, "__file__", None)
-    return file is None or file.startswith((sys.prefix, sys.base_prefix))
 
 
 @pytest.fixture
