@@ -408,3 +408,39 @@ def test_parameters_that_do_not_fit_leave_the_run_alone(
     with pytest.raises(ParameterBindError):
         resume_flow_run(shop.flow, record.flow().id, {"other": 1})
     assert (record.flow().state_name, record.flow().attempt) == ("Failed", 1)
+
+
+def test_a_kept_step_that_a_failing_attempt_does_not_get_to_stays_completed(
+    record: Record,
+) -> None:
+    """Its flow fails again while it waits for its input: its result is still there for the next attempt."""
+    ran: list[str] = []
+    attempts: list[int] = []
+
+    @task(persist_result=False)
+    def first() -> int:
+        time.sleep(0.1 if len(attempts) == 2 else 0)
+        return 1
+
+    @task(persist_result=True)
+    def kept(number: int) -> int:
+        ran.append("kept")
+        return number
+
+    @flow
+    def around() -> int:
+        attempts.append(1)
+        future = kept.submit(first.submit())
+        if len(attempts) == 2:
+            raise ConnectionError
+        result = future.result()
+        if len(attempts) == 1:
+            raise ConnectionError
+        return result
+
+    with pytest.raises(ConnectionError):
+        around()
+    assert resume_flow_run(around, record.flow().id).is_failed()
+    assert record.tasks()["kept-0"].state_type == "COMPLETED"
+    assert resume_flow_run(around, record.flow().id).result() == 1
+    assert ran == ["kept"]

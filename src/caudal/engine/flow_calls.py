@@ -270,7 +270,7 @@ def call_flow(scope: FlowScope) -> State[Any]:
     return run_sync(flow_program(scope))
 
 
-def _allow_depth(above: Run | None) -> None:
+def _allow_depth(above: Any) -> None:
     """Leave the code of a nested flow the room on the stack that it would have without caudal's frames around it."""
     depth = 0
     while above is not None:
