@@ -88,6 +88,8 @@ class Reach:
         self._ledger, self._lost_receipts = ledger, lost_receipts
         self._commits = count(1)
         self.is_cut, self.location = False, "memory"
+        #: Whether the process is too slow to extend its lease.
+        self.sleeps = False
 
     def commit(self, batch: Any) -> Any:
         """Write a batch; the receipt of some gets lost."""
@@ -99,6 +101,12 @@ class Reach:
 
     def close(self) -> None:
         """Leave the ledger to the others."""
+
+    def renew(self, lease: Any) -> None:
+        """Extend the lease, unless the process sleeps."""
+        if not self.sleeps:
+            self._check()
+            self._ledger.renew(lease)
 
     def __getattr__(self, name: str) -> Any:
         self._check()
@@ -235,8 +243,10 @@ class World:
             raise KeyboardInterrupt
         if event == "lose":
             process.journal.barrier().wait()
+            process.reach.sleeps = True
             self.ledger.release(process.owner)
             Context().run(self.attempt, key, self.start())
+            process.reach.sleeps = False
 
     def attempt(self, key: int, process: Process) -> Any:
         """Run or resume a program and return its last state, or what was raised."""
