@@ -190,6 +190,8 @@ class World:
     ) -> str:
         """Do a step: what its task does."""
         key, number, process = next(a for a in self.attempts if a[1] == attempt)
+        if process.reach.is_cut:
+            raise Died  # a thread of a dead process
         with self._lock:
             self.tries[number, place] += 1
             event = self.events.pop((key, place[0]), None)
