@@ -1,6 +1,6 @@
 # `make` lists the targets. PYTHON=python3.12 chooses the interpreter of a new environment.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench compare constraints clean
+.PHONY: help demo test check format bench compare constraints clean scale soak
 
 export PYTHON
 
@@ -38,6 +38,12 @@ format: .venv/.dev ## Format the code and mend what the linter can
 
 bench: .venv/.demo ## Measure the overhead per task against a bare thread pool
 	$(BIN)/python benchmarks/overhead.py
+
+soak: .venv/.dev ## Run random programs against the model for an hour, or for SOAK seconds
+	SOAK=$${SOAK:-3600} $(BIN)/pytest tests/property
+
+scale: .venv/.dev ## Run a million task runs, and much of everything else
+	SCALE=1 $(BIN)/pytest tests/acceptance/test_scale.py tests/acceptance/test_many_processes.py
 
 compare: .venv/.demo ## Measure the price of a task against Ray, Dask, DBOS, Prefect and Dagster (installs them)
 	$(BIN)/python benchmarks/compare.py

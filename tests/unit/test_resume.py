@@ -14,6 +14,7 @@ from caudal import flow, task
 from caudal.engine.composition import close_engine, current_engine
 from caudal.exceptions import (
     FlowRunNotResumableError,
+    LedgerError,
     ObjectNotFound,
     ParameterBindError,
 )
@@ -23,6 +24,7 @@ from caudal.task_runners import ThreadPoolTaskRunner
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from caudal.engine.engine import Engine
     from tests.conftest import Record
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -408,3 +410,69 @@ def test_parameters_that_do_not_fit_leave_the_run_alone(
     with pytest.raises(ParameterBindError):
         resume_flow_run(shop.flow, record.flow().id, {"other": 1})
     assert (record.flow().state_name, record.flow().attempt) == ("Failed", 1)
+
+
+def test_a_kept_step_that_a_failing_attempt_does_not_get_to_stays_completed(
+    record: Record,
+) -> None:
+    """Its flow fails again while it waits for its input: its result is still there for the next attempt."""
+    ran: list[str] = []
+    attempts: list[int] = []
+
+    @task(persist_result=False)
+    def first() -> int:
+        time.sleep(0.1 if len(attempts) == 2 else 0)
+        return 1
+
+    @task(persist_result=True)
+    def kept(number: int) -> int:
+        ran.append("kept")
+        return number
+
+    @flow
+    def around() -> int:
+        attempts.append(1)
+        future = kept.submit(first.submit())
+        if len(attempts) == 2:
+            raise ConnectionError
+        result = future.result()
+        if len(attempts) == 1:
+            raise ConnectionError
+        return result
+
+    with pytest.raises(ConnectionError):
+        around()
+    assert resume_flow_run(around, record.flow().id).is_failed()
+    assert record.tasks()["kept-0"].state_type == "COMPLETED"
+    assert resume_flow_run(around, record.flow().id).result() == 1
+    assert ran == ["kept"]
+
+
+def test_a_kept_result_that_cannot_be_looked_up_now_is_not_computed_again(
+    record: Record, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails for a moment is no reason to do recorded work again."""
+    ran: list[str] = []
+
+    @task(persist_result=True)
+    def kept() -> str:
+        ran.append("kept")
+        return "value"
+
+    @flow
+    def around() -> str:
+        kept()
+        raise ConnectionError
+
+    def unreadable(_: str) -> None:
+        raise LedgerError("here", "the disk reported an error", "Check the disk.")
+
+    with pytest.raises(ConnectionError):
+        around()
+    run_id = record.flow().id
+    with monkeypatch.context() as broken:
+        broken.setattr(engine.ledger, "result", unreadable)
+        with pytest.raises(LedgerError):
+            resume_flow_run(around, run_id)
+    assert ran == ["kept"]
+    assert record.tasks()["kept-0"].state_type == "COMPLETED"

@@ -15,6 +15,7 @@ from caudal.engine.results import USUAL, StoredValue
 from caudal.engine.snapshots import CacheContext
 from caudal.exceptions import (
     CaudalError,
+    LedgerError,
     ResultCorruptedError,
     ResultLostError,
     StorageError,
@@ -239,7 +240,7 @@ class Keeping:
             if stored is None:
                 return None
             return Kept(stored, results.read(stored, self._place), recorded)
-        except StorageError as error:
+        except (LedgerError, StorageError) as error:
             if not isinstance(error, (ResultLostError, ResultCorruptedError)):
                 raise
             self._warn(error)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 from caudal.engine.commands import run_async, run_sync
 from caudal.engine.composition import current_engine
 from caudal.engine.context import added_tags, current
-from caudal.engine.dispatcher import WINDOW
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.inputs import ATOMS, Pending, find
 from caudal.engine.live_task import LiveTask
@@ -85,7 +84,7 @@ def submit_task(
     """
     run = make_task_run(spec, args, kwargs, wait_for)
     scope = run.scope
-    if scope.dispatcher.open >= WINDOW:
+    if scope.dispatcher.open >= scope.dispatcher.window:
         scope.dispatcher.make_room()
     run.context = context or copy_context()
     if (

@@ -13,6 +13,7 @@ from contextvars import copy_context
 from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
+from caudal.clock import monotonic
 from caudal.engine.commands import Sleep, Until, run_async
 from caudal.engine.returns import describe, is_interrupt
 from caudal.engine.waiting import blocked
@@ -21,6 +22,8 @@ from caudal.engine.waiting import blocked
 WINDOW = 20_000
 #: Seconds between two looks at whether there is room.
 ROOM_SECONDS = 0.02
+#: Seconds without an end after which open runs are taken to wait for what the caller does next.
+STUCK_SECONDS = 1.0
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -88,6 +91,8 @@ class Dispatcher:
         self._returning: deque[threading.Lock] = deque()
         #: Runs submitted and not finished.
         self._open = 0
+        #: How many of them there may be before a further submission waits.
+        self.window: int = WINDOW
         self._on_drained: list[Callable[[], None]] = []
         #: Runs that execute now, and their threads.
         self._executing: dict[Submitted, int] = {}
@@ -131,11 +136,13 @@ class Dispatcher:
         When none of them ends for a while, they may wait for what the caller does next: then there is nothing to wait for.
         """
         with blocked():
-            while self._open >= WINDOW:
-                before = self._open
-                sleep(ROOM_SECONDS)
-                if self._open >= before:
-                    return
+            while self._open >= self.window:
+                before, deadline = self._open, monotonic() + STUCK_SECONDS
+                while self._open >= before:
+                    if monotonic() >= deadline:
+                        self.window += WINDOW
+                        return
+                    sleep(ROOM_SECONDS)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Have a function called once when no submitted run is left, at once if so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from caudal.model.runs import FlowRunRow
     from caudal.model.specs import FlowSpec
     from caudal.model.states import State
+
+#: Frames of caudal around the code of a flow that a flow calls.
+_FRAMES = 12
+#: Nested flows for which there is room beyond Python's own limit; more would use up the thread's stack.
+_DEEPEST = 500
+_RECURSION_LIMIT = sys.getrecursionlimit()
 
 
 def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
@@ -258,7 +265,20 @@ def runner_of(spec: FlowSpec, parts: Parts) -> Any:
 
 def call_flow(scope: FlowScope) -> State[Any]:
     """Run a flow in this thread and return its last state."""
+    if scope.parent is not None:
+        _allow_depth(scope.parent)
     return run_sync(flow_program(scope))
+
+
+def _allow_depth(above: Any) -> None:
+    """Leave the code of a nested flow the room on the stack that it would have without caudal's frames around it."""
+    depth = 0
+    while above is not None:
+        depth += above is above.scope
+        above = above.parent
+    needed = _RECURSION_LIMIT + min(depth, _DEEPEST) * _FRAMES
+    if needed > sys.getrecursionlimit():
+        sys.setrecursionlimit(needed)
 
 
 async def acall_flow(scope: FlowScope) -> State[Any]:

@@ -186,10 +186,15 @@ class LiveTask:
             self.spec.brief = 0
         self.at = now
         self.type, self.state_name, self.message, self.data = kind, name, message, data
-        self.pending.append((kind, name, now, message))
-        if not self.queued:
-            self.queued = True
-            self.scope.journal.put(self)
+        row = self.row
+        ended_before = row is not None and row.state_type == "COMPLETED"
+        if ended_before and kind != "COMPLETED" and not self.run_count:
+            self.pending.clear()  # it did not start: what an earlier attempt recorded of it stays
+        else:
+            self.pending.append((kind, name, now, message))
+            if not self.queued:
+                self.queued = True
+                self.scope.journal.put(self)
         self.close()
 
     def roll_back(self) -> None:
