@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from contextlib import aclosing
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from uuid import UUID
 
 from caudal.engine.calls import (
     acall_task,
@@ -22,9 +23,9 @@ from caudal.engine.flow_calls import (
     make_flow_run,
     stream_flow,
 )
-from caudal.engine.inputs import find, resolve
+from caudal.engine.inputs import find, rebuild, resolve
 from caudal.exceptions import UpstreamTaskError
-from caudal.futures import Future, FutureList
+from caudal.futures import DistributedFuture, Future, FutureList
 from caudal.mapping import mapped_calls
 from caudal.model.states import State
 
@@ -107,6 +108,33 @@ def submit(
     return future
 
 
+def delay(
+    task: Callee,
+    args: Arguments,
+    kwargs: Keywords,
+    *,
+    wait_for: Any,
+    dependencies: dict[str, Any] | None = None,
+) -> DistributedFuture[Any]:
+    """Do what ``Task.apply_async`` promises."""
+    from caudal.engine.background import Payload, delay_task  # noqa: PLC0415 - few programs delay tasks
+
+    task.binder.fits(args, kwargs)
+    given = Payload(_sendable(args), _sendable(kwargs), _sendable(wait_for))
+    return DistributedFuture(UUID(bytes=delay_task(task.spec, given, dependencies)))
+
+
+def _sendable(value: Any) -> Any:
+    """Return a value with the results of this process's futures in their place; those of runs in the ledger stay."""
+    if isinstance(value, DistributedFuture):
+        return cast("DistributedFuture[Any]", value)
+    if isinstance(value, Future):
+        future = cast("Future[Any]", value)
+        future.wait()
+        return resolve(future)
+    return rebuild(value, _sendable)
+
+
 def submit_all(
     task: Callee,
     args: Arguments,
@@ -114,13 +142,21 @@ def submit_all(
     *,
     return_state: bool,
     wait_for: Any,
+    deferred: bool,
 ) -> Any:
     """Do what ``Task.map`` promises."""
     spec, context = task.spec, copy_context()
-    futures: FutureList[Any] = FutureList(
-        Future(submit_task(spec, values, named, wait_for, context))
-        for values, named in mapped_calls(task.binder, args, kwargs)
-    )
+    calls = mapped_calls(task.binder, args, kwargs)
+    futures: FutureList[Any]
+    if deferred:
+        futures = FutureList(
+            delay(task, values, named, wait_for=wait_for) for values, named in calls
+        )
+    else:
+        futures = FutureList(
+            Future(submit_task(spec, values, named, wait_for, context))
+            for values, named in calls
+        )
     if return_state:
         futures.wait()
         return [future.state for future in futures]

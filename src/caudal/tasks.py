@@ -15,6 +15,7 @@ from typing import (
 )
 
 from caudal.decorated import Decorated, hook_lists, running
+from caudal.delayed import Delayable
 from caudal.model.specs import TaskSpec
 from caudal.task_options import (
     DEFAULTS,
@@ -43,7 +44,7 @@ T = TypeVar("T")
 _HOOKS = ("completion", "failure", "running", "commit", "rollback")
 
 
-class Task(Decorated[P, R_co, TaskSpec]):
+class Task(Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
     """A function whose calls are recorded as task runs.
 
     Made by `task`, which says what the arguments mean.
@@ -257,16 +258,20 @@ class Task(Decorated[P, R_co, TaskSpec]):
             args: Iterables, or values that every call shares: what is no iterable, texts, and what is wrapped in ``unmapped``.
             return_state: Wait and return the runs' last states instead.
             wait_for: Futures whose runs have to complete first.
-            deferred: Accepted for compatibility with background tasks.
+            deferred: Record the calls for processes that serve the task, as `delay` does.
             kwargs: Keyword arguments, likewise.
 
         Raises:
             MappingMissingIterable: Nothing can be iterated over.
             MappingLengthMismatch: The iterables have different lengths.
         """
-        del deferred
         return running().submit_all(
-            self, args, kwargs, return_state=return_state, wait_for=wait_for
+            self,
+            args,
+            kwargs,
+            return_state=return_state,
+            wait_for=wait_for,
+            deferred=deferred,
         )
 
     @overload

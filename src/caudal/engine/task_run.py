@@ -23,6 +23,7 @@ from caudal.engine.returns import (
 from caudal.engine.snapshots import task_view
 from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
+    CaudalError,
     ConfigurationError,
     CrashedRun,
     LedgerError,
@@ -33,6 +34,7 @@ from caudal.exceptions import (
     TaskRunTimeoutError,
     UpstreamTaskError,
 )
+from caudal.model.ids import format_id
 from caudal.model.retries import RetryPolicy, retry_policy
 from caudal.model.states import State
 from caudal.settings import get_current_settings
@@ -83,6 +85,7 @@ def task_program(
         message = (
             f"Upstream task run {error.upstream!r} did not reach a 'COMPLETED' state."
         )
+        run.know(not_completed=[error.upstream, error.state])
         run.finish("PENDING", "NotReady", error, message)
     except BaseException as error:
         _end_abruptly(run, error)
@@ -329,6 +332,8 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     error = state.data
     if isinstance(error, BaseException):
         run.know(error=error_details(error))
+        if run.scope.keeps_errors:
+            yield Io(_keep_error, run, error)
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:
         trace = user_traceback(error) if isinstance(error, BaseException) else ""
@@ -350,6 +355,16 @@ def _keep_inputs(run: LiveTask) -> None:
     from caudal.engine.inputs_kept import keep_inputs  # noqa: PLC0415 - only runs that fail need it
 
     keep_inputs(run)
+
+
+def _keep_error(run: LiveTask, error: BaseException) -> None:
+    """Store the exception that ended a run; one that cannot be stored is on record as text all the same."""
+    key = f"task-run-{format_id(run.id)}-error"
+    with suppress(CaudalError):
+        stored = run.scope.parts.results.write(
+            error, key, scope=run.scope, serializer="pickle"
+        )
+        run.know(error_key=stored.key)
 
 
 def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bool]:
