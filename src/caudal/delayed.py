@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from caudal.decorated import running
 from caudal.twins import dispatched
@@ -53,13 +54,14 @@ class Delayable(Generic[P, R_co]):
 
     async def aserve(self) -> None:
         """Run delayed calls of this task; see `serve`."""
-        from caudal.task_worker import aserve  # noqa: PLC0415 - for processes that serve
-
-        await aserve(cast("Any", self))
+        await _worker().aserve(self)
 
     @dispatched(aserve)
     def serve(self) -> None:
         """Run delayed calls of this task in this process until it is stopped; see ``caudal.task_worker.serve``."""
-        from caudal.task_worker import serve  # noqa: PLC0415
+        _worker().serve(self)
 
-        serve(cast("Any", self))
+
+def _worker() -> Any:
+    """Return the module that serves tasks, by its name: it is built on them."""
+    return import_module("caudal.task_worker")
