@@ -383,6 +383,18 @@ def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
     return delays
 
 
+def task_input_hash(context: Any, arguments: dict[str, Any]) -> str:
+    """Return a key for ``cache_key_fn`` made of the task, its source and its arguments.
+
+    Raises:
+        HashError: An argument has no stable identity.
+    """
+    from caudal.model.hashing import source_hash, stable_hash  # noqa: PLC0415 - costs 10 ms
+
+    source = source_hash(context.task.fn, name="the task's function")
+    return stable_hash([context.task.name, source, arguments])
+
+
 def observed_spec(name: str, *, tags: Iterable[str] = ()) -> TaskSpec:
     """Return the spec of a step that another program executes while caudal watches, such as a dbt model.
 
