@@ -22,8 +22,10 @@ from caudal.task_options import (
     NotSet,
     NotSetType,
     assets,
+    exponential_backoff,
     is_plain,
     persists,
+    task_input_hash,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
     from caudal.futures import Future, FutureList
     from caudal.model.cache import CachePolicy
     from caudal.states import State
+
+__all__ = [
+    "NotSet",
+    "Task",
+    "exponential_backoff",
+    "observed_spec",
+    "task",
+    "task_input_hash",
+]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -368,31 +379,6 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     if fn is None:
         return partial(Task[..., Any], **options)
     return Task(fn, **options)
-
-
-def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
-    """Return a function for ``retry_delay_seconds`` whose delays double: factor, 2 x factor, 4 x factor, ...
-
-    Args:
-        backoff_factor: Seconds before the first retry.
-    """
-
-    def delays(retries: int) -> list[float]:
-        return [backoff_factor * 2**retry for retry in range(min(retries, 50))]
-
-    return delays
-
-
-def task_input_hash(context: Any, arguments: dict[str, Any]) -> str:
-    """Return a key for ``cache_key_fn`` made of the task, its source and its arguments.
-
-    Raises:
-        HashError: An argument has no stable identity.
-    """
-    from caudal.model.hashing import source_hash, stable_hash  # noqa: PLC0415 - costs 10 ms
-
-    source = source_hash(context.task.fn, name="the task's function")
-    return stable_hash([context.task.name, source, arguments])
 
 
 def observed_spec(name: str, *, tags: Iterable[str] = ()) -> TaskSpec:
