@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine import limited
 from caudal.engine.commands import Call, Collect, Hook, Io, Sleep, Until
 from caudal.engine.context import active, current
+from caudal.engine.errors_kept import keep_error
 from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
@@ -23,7 +24,6 @@ from caudal.engine.returns import (
 from caudal.engine.snapshots import task_view
 from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
-    CaudalError,
     ConfigurationError,
     CrashedRun,
     LedgerError,
@@ -34,7 +34,6 @@ from caudal.exceptions import (
     TaskRunTimeoutError,
     UpstreamTaskError,
 )
-from caudal.model.ids import format_id
 from caudal.model.retries import RetryPolicy, retry_policy
 from caudal.model.states import State
 from caudal.settings import get_current_settings
@@ -333,7 +332,7 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     if isinstance(error, BaseException):
         run.know(error=error_details(error))
         if run.scope.keeps_errors:
-            yield Io(_keep_error, run, error)
+            yield Io(keep_error, run, error)
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:
         trace = user_traceback(error) if isinstance(error, BaseException) else ""
@@ -355,16 +354,6 @@ def _keep_inputs(run: LiveTask) -> None:
     from caudal.engine.inputs_kept import keep_inputs  # noqa: PLC0415 - only runs that fail need it
 
     keep_inputs(run)
-
-
-def _keep_error(run: LiveTask, error: BaseException) -> None:
-    """Store the exception that ended a run; one that cannot be stored is on record as text all the same."""
-    key = f"task-run-{format_id(run.id)}-error"
-    with suppress(CaudalError):
-        stored = run.scope.parts.results.write(
-            error, key, scope=run.scope, serializer="pickle"
-        )
-        run.know(error_key=stored.key)
 
 
 def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bool]:
