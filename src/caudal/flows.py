@@ -9,6 +9,7 @@ from typing import (
     Any,
     Concatenate,
     Literal,
+    NoReturn,
     ParamSpec,
     Self,
     TypeVar,
@@ -17,9 +18,11 @@ from typing import (
 
 from caudal.decorated import Decorated, hook_lists, running
 from caudal.model.specs import FlowSpec
+from caudal.twins import dispatched, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from caudal.filesystems import ResultStorage
     from caudal.states import State
@@ -31,6 +34,18 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
+#: What Prefect's flows offer for deployments.
+_LATER = frozenset(
+    {
+        "serve",
+        "deploy",
+        "adeploy",
+        "to_deployment",
+        "ato_deployment",
+        "from_source",
+        "afrom_source",
+    }
+)
 _HOOKS = ("completion", "failure", "cancellation", "crashed", "running")
 
 
@@ -161,6 +176,69 @@ class Flow(Decorated[P, R_co, FlowSpec]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Return the same bound to an instance, so that methods can be decorated."""
         return self.bound(instance, owner)
+
+    async def agenerate_mermaid_graph(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Return the graph of the flow as a Mermaid flowchart; see `generate_mermaid_graph`."""
+        return await in_thread(self.generate_mermaid_graph, *args, **kwargs)
+
+    @dispatched(agenerate_mermaid_graph)
+    def generate_mermaid_graph(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Return the graph of the flow as a Mermaid flowchart: which tasks it calls, and which get results of which.
+
+        The flow's own code runs, without its tasks and child flows. Where it works with what a task returns, the task has to have
+        an example: ``@task(viz_return_value=...)``. Nothing is recorded.
+
+        Args:
+            args: Arguments of the function.
+            kwargs: Keyword arguments of the function.
+
+        Raises:
+            FlowVisualizationError: The code cannot go on without a task's result.
+        """
+        from caudal.graphs import flow_graph, mermaid  # noqa: PLC0415 - rarely asked for
+
+        return mermaid(flow_graph(self.spec, args, kwargs))
+
+    async def avisualize(self, *args: P.args, **kwargs: P.kwargs) -> Path:
+        """Draw the graph of the flow; see `visualize`."""
+        return await in_thread(self.visualize, *args, **kwargs)
+
+    @dispatched(avisualize)
+    def visualize(self, *args: P.args, **kwargs: P.kwargs) -> Path:
+        """Draw the graph of the flow into a PNG file, named after the flow, and return its path.
+
+        What is drawn is what `generate_mermaid_graph` returns as text.
+
+        Args:
+            args: Arguments of the function.
+            kwargs: Keyword arguments of the function.
+
+        Raises:
+            FlowVisualizationError: The code cannot go on without a task's result.
+            GraphvizExecutableNotFoundError: Graphviz is not installed.
+        """
+        from pathlib import Path  # noqa: PLC0415 - rarely asked for
+
+        from caudal.graphs import draw, flow_graph  # noqa: PLC0415
+
+        nodes = flow_graph(self.spec, args, kwargs)
+        return draw(nodes, Path(f"{self.name.replace('/', '-')}.png"))
+
+    def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters as JSON can hold them: models and other values as what they stand for, texts for what stays.
+
+        Args:
+            parameters: Parameters by name.
+        """
+        from caudal.model.jsonable import jsonable  # noqa: PLC0415 - with the engine
+
+        return {name: jsonable(value) for name, value in parameters.items()}
+
+    def __getattr__(self, name: str) -> NoReturn:
+        msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if name in _LATER:
+            msg = f"flow {self.name!r} cannot {name}(): deployments are not there yet. Call the flow, or `caudal run FILE:FLOW`."
+        raise AttributeError(msg, name=name, obj=self)
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return parameters coerced to the function's type hints.

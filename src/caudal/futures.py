@@ -105,6 +105,9 @@ class DistributedFuture(Future[R_co]):
     def __init__(self, task_run_id: UUID) -> None:
         super().__init__(RecordedRun(current_engine(), task_run_id.bytes))
 
+    def __reduce__(self) -> tuple[type[DistributedFuture[Any]], tuple[UUID]]:
+        return DistributedFuture, (self.run.uuid,)
+
     async def wait_async(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Prefect's signature
         """Wait until the run has ended, or for a time in seconds; see `wait`."""
         await in_thread(self.wait, timeout)

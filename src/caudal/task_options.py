@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from caudal.model.assets import TaskAssets
     from caudal.model.specs import TaskSpec
 
@@ -93,3 +95,28 @@ def persists(given: dict[str, Any]) -> bool | None:
 
 def _is_none(policy: Any) -> bool:
     return type(policy).__name__ == "_None"
+
+
+def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
+    """Return a function for ``retry_delay_seconds`` whose delays double: factor, 2 x factor, 4 x factor, ...
+
+    Args:
+        backoff_factor: Seconds before the first retry.
+    """
+
+    def delays(retries: int) -> list[float]:
+        return [backoff_factor * 2**retry for retry in range(min(retries, 50))]
+
+    return delays
+
+
+def task_input_hash(context: Any, arguments: dict[str, Any]) -> str:
+    """Return a key for ``cache_key_fn`` made of the task, its source and its arguments.
+
+    Raises:
+        HashError: An argument has no stable identity.
+    """
+    from caudal.model.hashing import source_hash, stable_hash  # noqa: PLC0415 - costs 10 ms
+
+    source = source_hash(context.task.fn, name="the task's function")
+    return stable_hash([context.task.name, source, arguments])

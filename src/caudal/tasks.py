@@ -15,14 +15,17 @@ from typing import (
 )
 
 from caudal.decorated import Decorated, hook_lists, running
+from caudal.delayed import Delayable
 from caudal.model.specs import TaskSpec
 from caudal.task_options import (
     DEFAULTS,
     NotSet,
     NotSetType,
     assets,
+    exponential_backoff,
     is_plain,
     persists,
+    task_input_hash,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +37,15 @@ if TYPE_CHECKING:
     from caudal.model.cache import CachePolicy
     from caudal.states import State
 
+__all__ = [
+    "NotSet",
+    "Task",
+    "exponential_backoff",
+    "observed_spec",
+    "task",
+    "task_input_hash",
+]
+
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
@@ -43,7 +55,7 @@ T = TypeVar("T")
 _HOOKS = ("completion", "failure", "running", "commit", "rollback")
 
 
-class Task(Decorated[P, R_co, TaskSpec]):
+class Task(Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
     """A function whose calls are recorded as task runs.
 
     Made by `task`, which says what the arguments mean.
@@ -257,16 +269,20 @@ class Task(Decorated[P, R_co, TaskSpec]):
             args: Iterables, or values that every call shares: what is no iterable, texts, and what is wrapped in ``unmapped``.
             return_state: Wait and return the runs' last states instead.
             wait_for: Futures whose runs have to complete first.
-            deferred: Accepted for compatibility with background tasks.
+            deferred: Record the calls for processes that serve the task, as `delay` does.
             kwargs: Keyword arguments, likewise.
 
         Raises:
             MappingMissingIterable: Nothing can be iterated over.
             MappingLengthMismatch: The iterables have different lengths.
         """
-        del deferred
         return running().submit_all(
-            self, args, kwargs, return_state=return_state, wait_for=wait_for
+            self,
+            args,
+            kwargs,
+            return_state=return_state,
+            wait_for=wait_for,
+            deferred=deferred,
         )
 
     @overload
@@ -363,19 +379,6 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     if fn is None:
         return partial(Task[..., Any], **options)
     return Task(fn, **options)
-
-
-def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:
-    """Return a function for ``retry_delay_seconds`` whose delays double: factor, 2 x factor, 4 x factor, ...
-
-    Args:
-        backoff_factor: Seconds before the first retry.
-    """
-
-    def delays(retries: int) -> list[float]:
-        return [backoff_factor * 2**retry for retry in range(min(retries, 50))]
-
-    return delays
 
 
 def observed_spec(name: str, *, tags: Iterable[str] = ()) -> TaskSpec:

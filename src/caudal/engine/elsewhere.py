@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from caudal.engine.results import StoredValue
-from caudal.exceptions import CaudalError, ObjectNotFound, RemoteError
+from caudal.exceptions import (
+    CaudalError,
+    ObjectNotFound,
+    RemoteError,
+    UpstreamTaskError,
+)
+from caudal.ledger.takeover import is_unfinished
 from caudal.model.ids import format_id
 from caudal.model.state_json import MISSING
 from caudal.model.states import State
@@ -46,13 +52,16 @@ class RecordedRun:
 
     @property
     def name(self) -> str:
-        """Name of the run."""
-        return self._row().name
+        """Name of the run; its id as long as it is not on record."""
+        try:
+            return self._row().name
+        except ObjectNotFound:
+            return format_id(self.id)
 
     @property
     def done(self) -> bool:
         """Whether the run has ended."""
-        return self.state().is_final()
+        return _is_over(self.state())
 
     @property
     def state_name(self) -> str:
@@ -80,10 +89,20 @@ class RecordedRun:
                     "PENDING"
                 )  # task runs may come into the ledger a little late
             state = recorded_state(self._parts, row)
-            if not state.is_final():
+            if state.is_crashed() and self._goes_on(row):
+                return State("SCHEDULED", "AwaitingRetry", state.message)
+            if not _is_over(state):
                 return state
             self._final = state
         return self._final
+
+    def _goes_on(self, row: FlowRunRow | TaskRunRow) -> bool:
+        """Say whether a run whose process died is one that another process takes up."""
+        owner: bytes | None = (
+            row.id if self._is_flow else getattr(row, "flow_run_id", None)
+        )
+        around = None if owner is None else self._parts.ledger.flow_run(owner)
+        return around is not None and is_unfinished(around, None)
 
     def outcome(self, *, raise_on_failure: bool = True) -> Any:
         """Return the run's result, or raise what made it fail; the run is done."""
@@ -125,6 +144,11 @@ class RecordedRun:
         return row
 
 
+def _is_over(state: State[Any]) -> bool:
+    """Say whether nothing follows a state; a run that never started, because an input failed, stays what it is."""
+    return state.is_final() or state.name == "NotReady"
+
+
 def recorded_state(parts: Parts, row: FlowRunRow | TaskRunRow) -> State[Any]:
     """Return the state of a recorded run with its result, or with what made it fail."""
     is_task = hasattr(row, "task_name")
@@ -134,6 +158,8 @@ def recorded_state(parts: Parts, row: FlowRunRow | TaskRunRow) -> State[Any]:
     if state.is_completed():
         stored = parts.results.find(details.get("result_key") or "")
         state.data = MISSING if stored is None else StoredValue(parts.results, stored)
+    elif state.name == "NotReady":
+        state.data = UpstreamTaskError(*details.get("not_completed", ("?", "?")))
     elif state.is_final():
         state.data = _recorded_error(parts, details)
     owner: bytes | None = getattr(row, "flow_run_id", None)

@@ -107,7 +107,9 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         if scope.parent is None or failures == 0:
             flow_logger(scope).info(
                 "%s flow run %r for flow %r",
-                "Resuming" if scope.resumed else "Beginning",
+                "Resuming"
+                if scope.resumed and scope.fence.attempt > 1
+                else "Beginning",
                 scope.name,
                 spec.name,
             )

@@ -130,6 +130,8 @@ class FlowScope:
         #: What calls of a durable flow with the same parameters have in common; None for other flows.
         self.durable_key: str | None = None
         self.persist = False
+        #: Whether exceptions of its tasks are stored like results, for processes that wait for them.
+        self.keeps_errors = False
         #: Where results are kept that name no place themselves; None is where all are.
         self.storage: Any = None
         self.log_prints = False

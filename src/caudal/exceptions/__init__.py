@@ -12,6 +12,8 @@
     +-- MappingError                arguments that cannot be mapped over
     |   +-- MappingLengthMismatch, MappingMissingIterable
     +-- MissingContextError         a call that only works inside a run; also a RuntimeError
+    +-- MissingContextError         a call that only works inside a run
+    +-- FlowVisualizationError, GraphvizExecutableNotFoundError
     +-- ScriptError                 a flow file that cannot be loaded
     |   +-- MissingFlowError            no such flow in the file
     |   +-- UnspecifiedFlowError        several flows in the file and none was named
@@ -68,6 +70,8 @@ from caudal.exceptions.blocks import (
 )
 from caudal.exceptions.calls import (
     DurableParametersError,
+    FlowVisualizationError,
+    GraphvizExecutableNotFoundError,
     MappingError,
     MappingLengthMismatch,
     MappingMissingIterable,
@@ -174,6 +178,8 @@ __all__ = [
     "FlowRunNotResumableError",
     "FlowRunTimeoutError",
     "FlowRunWaitTimeout",
+    "FlowVisualizationError",
+    "GraphvizExecutableNotFoundError",
     "HashError",
     "InvalidNameError",
     "InvalidValueError",

@@ -193,3 +193,45 @@ class MissingFlowError(ScriptError):
 
 class UnspecifiedFlowError(ScriptError):
     """The file holds several flows and none was named."""
+
+
+class FlowVisualizationError(CaudalError):
+    """The graph of a flow cannot be drawn.
+
+    Args:
+        flow: The flow.
+        reason: What its code raised.
+    """
+
+    flow: str
+    reason: str
+
+    def __init__(self, flow: str, reason: str) -> None:
+        super().__init__(flow, reason)
+        self.flow, self.reason = flow, reason
+
+    def __str__(self) -> str:
+        return (
+            f"flow {self.flow!r} cannot be drawn: its code raised {self.reason} when it was run without its tasks. If it works with "
+            "what a task returns, give that task an example: @task(viz_return_value=[1, 2, 3])."
+        )
+
+
+class GraphvizExecutableNotFoundError(CaudalError):
+    """Graphviz, which draws graphs, is not installed.
+
+    Args:
+        path: The file that was to be drawn.
+    """
+
+    path: str
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} cannot be drawn: there is no program 'dot'. Install Graphviz with the system's package manager, or use "
+            "flow.generate_mermaid_graph(), which needs nothing."
+        )

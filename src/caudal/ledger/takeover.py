@@ -105,11 +105,13 @@ def plan_claim(
 ) -> Batch:
     """Return the batch that takes a flow run over; one that is run again by somebody's will has its losses forgotten."""
     attempt = row.attempt + 1
-    moves = [Move("RUNNING", "Running", now, f"Taken up again, attempt {attempt}.")]
+    message = f"Taken up again, attempt {attempt}." if attempt > 1 else None
+    moves = [Move("RUNNING", "Running", now, message)]
     if row.state_type == "CANCELLING" or (row.owner and row.state_type in SWEPT):
         moves.insert(0, _closing_move(row, now))
     batch = Batch()
-    batch.writes += close_tasks(open_tasks, Move("CRASHED", "Crashed", now, GONE))
+    begun = [task for task in open_tasks if task.run_count or row.attempt]
+    batch.writes += close_tasks(begun, Move("CRASHED", "Crashed", now, GONE))
     change = FlowRunChange(moves, owner=owner.hex(), attempt=attempt)
     if again and _losses(row):
         change.details = {"losses": 0, "given_up": False}

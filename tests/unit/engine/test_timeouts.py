@@ -140,7 +140,7 @@ def test_a_task_in_a_process_is_killed() -> None:
     """The worker process ends at the deadline, and the next task gets another one."""
     with ProcessPoolTaskRunner(max_workers=1) as runner:
 
-        @task(timeout_seconds=0.3)
+        @task(timeout_seconds=2)
         def work(seconds: float) -> str:
             time.sleep(seconds)
             return "done"
