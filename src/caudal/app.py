@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.composition import close_engine
 from caudal.engine.engine import Engine
+from caudal.exceptions import CaudalError, ConfigurationError, LedgerError
 from caudal.runners.local import LocalRunner
 from caudal.settings import get_current_settings
 
@@ -81,4 +82,11 @@ def open_storage(given: Any) -> BlobStore:
     from caudal.filesystems import resolve_storage  # noqa: PLC0415 - only where one is given
     from caudal.storage.filesystem import FileSystemStore  # noqa: PLC0415
 
-    return FileSystemStore(resolve_storage(given))
+    try:
+        return FileSystemStore(resolve_storage(given))
+    except (ConfigurationError, LedgerError):
+        raise
+    except CaudalError as error:  # a block that is not there or cannot be read
+        raise ConfigurationError(
+            f"{given!r} cannot be used as a place for results: {error}"
+        ) from error

@@ -8,11 +8,16 @@ import secrets
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from uuid import UUID
 
-from caudal.exceptions import ConfigurationError
+from pydantic import Field, PrivateAttr, SecretStr
+
+from caudal.blocks.core import Block
+from caudal.blocks.encoding import is_secret
+from caudal.exceptions import BlockNotFound, ConfigurationError
 from caudal.storage.objects import SCHEMES, ObjectStore
-from caudal.twins import dispatched, in_thread
+from caudal.twins import dispatched, finished, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +31,16 @@ __all__ = [
     "resolve_storage",
 ]
 
+_BLOCK = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
+#: Types of blocks that are file systems, so that a name which begins with one is no folder.
+_TYPES = ("local-file-system", "remote-file-system")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*")
 
 
-class ReadableFileSystem(ABC):
-    """Something that files can be read from."""
+class ReadableFileSystem(Block, ABC):
+    """Something that files can be read from; a block, so it can be saved under a name."""
+
+    _block_schema_capabilities: ClassVar[list[str] | None] = ["read-path"]
 
     @abstractmethod
     def read_path(self, path: str) -> Any:
@@ -40,9 +50,11 @@ class ReadableFileSystem(ABC):
 class WritableFileSystem(ReadableFileSystem):
     """Something that files can be written to and read from.
 
-    Subclass it to keep results wherever you like: ``@task(result_storage=MyFileSystem())``. Both methods may be coroutine
-    functions. Where there is an ``exists(path)`` or a ``delete_path(path)`` too, they are used.
+    Subclass it to keep results wherever you like: ``@task(result_storage=MyFileSystem())``. Its options are fields, as of every block. Both methods may be
+    coroutine functions. Where there is an ``exists(path)`` or a ``delete_path(path)`` too, they are used.
     """
+
+    _block_schema_capabilities: ClassVar[list[str] | None] = ["read-path", "write-path"]
 
     @abstractmethod
     def write_path(self, path: str, content: bytes) -> Any:
@@ -60,8 +72,14 @@ class LocalFileSystem(WritableFileSystem):
         basepath: The folder; it is made when something is written. By default the working directory at that time.
     """
 
-    def __init__(self, basepath: str | Path | None = None) -> None:
-        self.basepath: str | None = None if basepath is None else str(basepath)
+    _block_type_name: ClassVar[str | None] = "Local File System"
+
+    #: The folder.
+    basepath: str | None = None
+
+    def __init__(self, basepath: str | Path | None = None, **fields: Any) -> None:
+        given = None if basepath is None else str(basepath)
+        super().__init__(**{"basepath": given, **fields})
 
     async def aread_path(self, path: str) -> bytes:
         """Return the bytes of a file; see `read_path`."""
@@ -137,17 +155,6 @@ class LocalFileSystem(WritableFileSystem):
             )
         return file
 
-    def __eq__(self, other: object) -> bool:
-        """Say whether the other is the same folder."""
-        return isinstance(other, LocalFileSystem) and self.basepath == other.basepath
-
-    def __hash__(self) -> int:
-        """Return a hash that equal ones share."""
-        return hash(self.basepath)
-
-    def __repr__(self) -> str:
-        return f"LocalFileSystem(basepath={self.basepath!r})"
-
 
 class RemoteFileSystem(WritableFileSystem):
     """A bucket of an object store; needs the extra ``objects``.
@@ -163,8 +170,17 @@ class RemoteFileSystem(WritableFileSystem):
         ConfigurationError: It is no URL of an object store.
     """
 
+    _block_type_name: ClassVar[str | None] = "Remote File System"
+
+    #: Bucket and prefix.
+    basepath: str
+    #: What the client is to know; credentials among it are kept as secrets.
+    settings: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+    _store: ObjectStore = PrivateAttr()
+
     def __init__(
-        self, basepath: str, settings: Mapping[str, Any] | None = None
+        self, basepath: str, settings: Mapping[str, Any] | None = None, **fields: Any
     ) -> None:
         scheme, _, rest = basepath.partition("://")
         if scheme not in SCHEMES or not rest:
@@ -173,8 +189,10 @@ class RemoteFileSystem(WritableFileSystem):
                 f"{basepath!r} is no bucket of an object store; its URL begins with {known}. Give a URL such as 's3://bucket/prefix', "
                 "a folder, or a file system of your own."
             )
-        self.basepath: str = basepath
-        self.settings: dict[str, Any] = dict(settings or {})
+        hidden = {
+            name: _hidden(name, value) for name, value in (settings or {}).items()
+        }
+        super().__init__(**{"basepath": basepath, "settings": hidden, **fields})
         self._store = ObjectStore(basepath, _client_settings(self.settings))
 
     async def aread_path(self, path: str) -> bytes:
@@ -219,9 +237,6 @@ class RemoteFileSystem(WritableFileSystem):
         """Return where a path leads."""
         return self._store.location(path)
 
-    def __repr__(self) -> str:
-        return f"RemoteFileSystem(basepath={self.basepath!r})"
-
 
 #: What fsspec calls settings of the client.
 _FSSPEC_NAMES = {
@@ -233,27 +248,47 @@ _FSSPEC_NAMES = {
 }
 
 
+#: Settings that nobody is to see.
+_SECRET_NAMES = frozenset(
+    ("key", "secret", "token", "access_key_id", "secret_access_key", "session_token")
+)
+
+
+def _hidden(name: str, value: Any) -> Any:
+    return SecretStr(value) if name in _SECRET_NAMES and isinstance(value, str) else value  # fmt: skip
+
+
 def _client_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings under the names that the client has for them."""
     flat = {**given, **given.get("client_kwargs", {})}
     flat.pop("client_kwargs", None)
-    return {_FSSPEC_NAMES.get(name, name): value for name, value in flat.items()}
+    return {
+        _FSSPEC_NAMES.get(name, name): value.get_secret_value() if is_secret(value) else value
+        for name, value in flat.items()
+    }  # fmt: skip
 
 
 def resolve_storage(given: Any) -> WritableFileSystem:
     """Return the file system that an option like ``result_storage`` stands for.
 
     Args:
-        given: A file system: anything with ``read_path`` and ``write_path``; a folder, as a path or as text; a URL of an object store, ``s3://bucket/prefix``.
+        given: A file system: anything with ``read_path`` and ``write_path``; a folder, as a path or as text; a URL of an object store,
+            ``s3://bucket/prefix``; a saved block, ``type/name`` or its id. Where no block has that name the text is a folder, unless it begins with a type of file systems.
 
     Raises:
         ConfigurationError: It is none of these.
+        BlockNotFound: There is no such block.
     """
-    if isinstance(given, (str, os.PathLike)):
+    if isinstance(given, UUID):
+        given = finished(Block.load_from_ref(given))
+    elif isinstance(given, (str, os.PathLike)):
         text = os.fspath(cast("str", given))
         if _URL.fullmatch(text) and not text.startswith("file://"):
             return RemoteFileSystem(text)
-        return LocalFileSystem(text.removeprefix("file://"))
+        block = _block(text) if isinstance(given, str) else None
+        given = (
+            LocalFileSystem(text.removeprefix("file://")) if block is None else block
+        )
     missing = [
         name
         for name in ("read_path", "write_path")
@@ -265,3 +300,15 @@ def resolve_storage(given: Any) -> WritableFileSystem:
             "Give a folder, or a file system such as LocalFileSystem('results')."
         )
     return given
+
+
+def _block(name: str) -> Any:
+    """Return the block that a text names, or None where it is a folder."""
+    if not _BLOCK.fullmatch(name):
+        return None
+    try:
+        return finished(Block.load(name))
+    except BlockNotFound:
+        if name.partition("/")[0] in _TYPES:
+            raise
+        return None

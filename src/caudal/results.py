@@ -15,7 +15,6 @@ from caudal import clock
 from caudal.engine.composition import current_engine
 from caudal.engine.context import current
 from caudal.exceptions import ConfigurationError, MissingResult
-from caudal.filesystems import ResultStorage, resolve_storage
 from caudal.model.transactions import IsolationLevel
 from caudal.settings import get_current_settings
 from caudal.storage.result_records import (
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from caudal.engine.results import Place
-    from caudal.filesystems import WritableFileSystem
+    from caudal.filesystems import ResultStorage, WritableFileSystem
     from caudal.flows import Flow
     from caudal.locking import LockManager
     from caudal.tasks import Task
@@ -51,6 +50,15 @@ __all__ = [
 
 #: Records that a store keeps in memory.
 _CACHED = 1000
+
+
+def __getattr__(name: str) -> Any:
+    if name != "ResultStorage":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from caudal.filesystems import ResultStorage  # noqa: PLC0415 - pydantic
+
+    return ResultStorage
 
 
 def _new_key() -> str:
@@ -347,6 +355,8 @@ def get_default_result_serializer() -> Serializer:
 
 def resolve_result_storage(result_storage: ResultStorage) -> WritableFileSystem:
     """Return the file system that a ``result_storage`` option stands for; see ``caudal.filesystems.resolve_storage``."""
+    from caudal.filesystems import resolve_storage  # noqa: PLC0415 - pydantic
+
     return resolve_storage(result_storage)
 
 

@@ -8,8 +8,20 @@ from typing import Any
 
 import pytest
 
-from caudal.exceptions import ConfigurationError, ResultLostError, StorageError
-from caudal.filesystems import LocalFileSystem, WritableFileSystem, resolve_storage
+from caudal import task
+from caudal.engine.composition import current_engine
+from caudal.exceptions import (
+    BlockNotFound,
+    ConfigurationError,
+    ResultLostError,
+    StorageError,
+)
+from caudal.filesystems import (
+    LocalFileSystem,
+    RemoteFileSystem,
+    WritableFileSystem,
+    resolve_storage,
+)
 from caudal.storage.filesystem import FileSystemStore
 
 
@@ -78,8 +90,7 @@ def test_within_a_coroutine_the_methods_are_awaited(tmp_path: Path) -> None:
 class Slow(WritableFileSystem):
     """Keeps files in memory, with coroutines."""
 
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
+    kept: dict[str, bytes] = {}  # noqa: RUF012 - a field
 
     async def read_path(self, path: str) -> bytes:
         """Return what is kept."""
@@ -146,3 +157,64 @@ def test_what_is_no_place_for_results_is_refused(given: Any) -> None:
     """The error says what was given and what can be."""
     with pytest.raises(ConfigurationError, match=r"Give a (folder|URL)"):
         resolve_storage(given)
+
+
+class Other:
+    """Not a block, and no subclass of anything."""
+
+    def read_path(self, path: str) -> bytes:
+        """Return the path."""
+        return path.encode()
+
+    def write_path(self, path: str, content: bytes) -> None:
+        """Lose it."""
+
+
+def test_anything_that_reads_and_writes_paths_will_do() -> None:
+    """No base class is needed."""
+    given: Any = Other()
+    assert resolve_storage(given) is given
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_saved_file_system_is_named_by_type_and_name(tmp_path: Path) -> None:
+    """Its id will do as well; a folder that looks like a name stays one."""
+    block_id = LocalFileSystem(tmp_path).save("mine")
+    assert _folder_of(resolve_storage("local-file-system/mine")) == str(tmp_path)
+    assert _folder_of(resolve_storage(block_id)) == str(tmp_path)  # pyright: ignore[reportArgumentType]
+    assert _folder_of(resolve_storage("data/results")) == "data/results"
+    with pytest.raises(BlockNotFound, match="local-file-system/none"):
+        resolve_storage("local-file-system/none")
+
+
+def _folder_of(files: Any) -> str | None:
+    assert isinstance(files, LocalFileSystem)
+    return files.basepath
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_block_that_is_not_there_fails_the_task_that_names_it() -> None:
+    """The function is not called."""
+    work = task(lambda: 1, name="work", result_storage="local-file-system/none")
+    state = work(return_state=True)
+    with pytest.raises(
+        ConfigurationError, match="'local-file-system/none' cannot be used"
+    ):
+        state.result()
+
+
+@pytest.mark.usefixtures("engine")
+def test_credentials_of_a_bucket_are_not_shown() -> None:
+    """They are secrets, in the object and in the ledger, and come back for the client."""
+    files = RemoteFileSystem(
+        "s3://b/x", {"key": "me", "secret": "hunter2", "region": "r"}
+    )
+    assert "hunter2" not in repr(files)
+    files.save("bucket")
+    current_engine().journal.barrier().wait()
+    rows = current_engine().ledger.events()
+    assert not any(b"hunter2" in each.payload for each in rows)
+    again = RemoteFileSystem.load("bucket")
+    assert again.settings["secret"].get_secret_value() == "hunter2"
+    assert again.settings["region"] == "r"
+    assert "hunter2" in again._store._settings.values()

@@ -12,7 +12,7 @@ from caudal import flow, task
 from caudal.cache_policies import INPUTS
 from caudal.engine.composition import current_engine
 from caudal.exceptions import SerializationError
-from caudal.task_runners import ThreadPoolTaskRunner
+from caudal.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 from caudal.transactions import (
     AsyncTransaction,
     CommitMode,
@@ -25,6 +25,7 @@ from caudal.transactions import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Record
 
@@ -726,3 +727,42 @@ def test_a_plain_tasks_transaction_is_there_when_asked_for() -> None:
     assert plain() == (True, 1, TransactionState.ACTIVE, 2)
     assert run(lambda: get_transaction()).result() is None
     assert current_engine().outside.transactions == {}
+
+
+def test_values_and_nested_tasks_of_worker_processes_take_part(tmp_path: Path) -> None:
+    """What the code of a task sets there its hooks see here; tasks that it calls are committed when the call returns."""
+    log = tmp_path / "log"
+
+    def note(text: str) -> None:
+        with log.open("a") as file:
+            file.write(f"{text}\n")
+
+    @task(
+        on_commit=[lambda _: note("committed")], on_rollback=[lambda _: note("undone")]
+    )
+    def below() -> None:
+        note("below")
+
+    @task
+    def above(*, fails: bool) -> None:
+        get_transaction().set("rows", get_transaction().get("rows", 0) + 1)
+        below()
+        if fails:
+            raise ValueError("no")
+
+    seen: list[Any] = []
+    above.on_rollback(lambda txn: seen.append(txn.get("rows")))
+
+    def body() -> None:
+        with transaction() as txn:
+            txn.set("rows", 4)
+            above.submit(fails=False).wait()
+            raise ValueError("no")
+
+    processes = ProcessPoolTaskRunner(max_workers=1)
+    run(body, task_runner=processes)
+    run(lambda: above.submit(fails=True).wait(), task_runner=processes)
+    assert seen == [5]
+    assert log.read_text().split("\n")[:-1] == [
+        "below", "committed", "below", "undone",
+    ]  # fmt: skip

@@ -8,7 +8,11 @@ from typing import Any
 from caudal.exceptions import UnknownBlockType
 
 #: Types that come with caudal, and where their classes are.
-SYSTEM = {"secret": "caudal.blocks.system"}
+SYSTEM = {
+    "local-file-system": "caudal.filesystems",
+    "remote-file-system": "caudal.filesystems",
+    "secret": "caudal.blocks.system",
+}
 
 _classes: dict[str, type[Any]] = {}
 

@@ -241,6 +241,18 @@ class LiveTask:
             self.pending = []
         self.pending.append(details)
 
+    def transaction_values(self) -> dict[str, Any] | None:
+        """Return the values that the run's code sees in transactions; None where there is none around it."""
+        transaction = self.scope.transactions.get(self.id)
+        return None if transaction is None else transaction.values()
+
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Set what the run's code has set in its transaction in another process."""
+        transaction = self.scope.transactions.get(self.id)
+        if transaction is not None:
+            for name, value in values.items():
+                transaction.set(name, value)
+
     def log(self, row: LogRow) -> None:
         """Record a line that another process logged for the run."""
         self.scope.journal.put(

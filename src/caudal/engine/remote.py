@@ -33,6 +33,8 @@ class RemoteTask:
 
     place: None
     parent: None
+    done: bool
+    is_completed: bool
 
     def __init__(
         self,
@@ -54,6 +56,8 @@ class RemoteTask:
         #: A worker's tasks hold no place here; see ``engine.waiting``.
         self.place = self.parent = None
         self._scope: FlowScope | None = None
+        #: It ends in the parent process.
+        self.done = self.is_completed = False
 
     @property
     def scope(self) -> FlowScope:
@@ -61,6 +65,34 @@ class RemoteTask:
         if self._scope is None:
             self._scope = take_part(composition.current_engine(), self.about)
         return self._scope
+
+    def transaction_values(self) -> dict[str, Any] | None:
+        """Return what its code sees in transactions; see `LiveTask.transaction_values`."""
+        known = {} if self._scope is None else self._scope.transactions
+        transaction = known.get(self.id)
+        return None if transaction is None else transaction.values()
+
+    def begin_transaction(self, values: dict[str, Any]) -> None:
+        """Make the run a transaction within one that has values, which is in the parent process."""
+        from caudal.engine.task_transactions import implied  # noqa: PLC0415 - rare
+        from caudal.engine.transaction import BaseTransaction  # noqa: PLC0415
+
+        around = BaseTransaction()
+        for name, value in values.items():
+            around.set(name, value)
+        implied(self).parent = around
+
+    def end_transaction(self, *, failed: bool) -> dict[str, Any]:
+        """End what the run's code did in transactions here, and return the values for the parent process."""
+        known = {} if self._scope is None else self._scope.transactions
+        transaction = known.pop(self.id, None)
+        if transaction is None:
+            return {}
+        from caudal.engine.commands import run_sync  # noqa: PLC0415 - rare
+        from caudal.engine.transactions import commit, roll_back  # noqa: PLC0415
+
+        run_sync(roll_back(transaction) if failed else commit(transaction))
+        return transaction.values()
 
     @property
     def journal(self) -> Journal:

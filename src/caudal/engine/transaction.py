@@ -118,6 +118,11 @@ class BaseTransaction:
             f"the transaction has no value {name!r}. Set it with transaction.set({name!r}, ...), or give get() a default."
         )
 
+    def values(self) -> dict[str, Any]:
+        """Return all values that are seen from here, by name."""
+        above = {} if self.parent is None else self.parent.values()
+        return {**above, **self._values}
+
     def stage(
         self,
         value: Any,

@@ -22,7 +22,7 @@ def about_run(run: Any) -> dict[str, Any]:
         "flow_name": flow.name if flow else None,
         "flow_version": flow.version if flow else None,
         "ancestors": _ancestors(scope),
-        "parameters": _parameters(scope.parameters),
+        "parameters": _packed(scope.parameters),
         "fence": tuple(scope.fence),
         "tags": run.inherited_tags,
         "persist": scope.persist,
@@ -34,6 +34,7 @@ def about_run(run: Any) -> dict[str, Any]:
         "run_count": run.run_count,
         "created_at": run.created_at,
         "settings": temporary.get(),
+        "values": None if run is scope else _packed(run.transaction_values()),
     }
 
 
@@ -47,9 +48,9 @@ def _ancestors(scope: Any) -> list[bytes]:
     return found
 
 
-def _parameters(parameters: dict[str, Any]) -> bytes | None:
-    """Return a flow's parameters for the context alone: where they cannot travel, the task may not need them."""
+def _packed(values: Any) -> bytes | None:
+    """Return values for the context alone: where they cannot travel, the task may not need them."""
     try:
-        return dumps(parameters)
+        return dumps(values)
     except Exception:  # noqa: BLE001 - whatever a value's pickling raises
         return None

@@ -157,6 +157,8 @@ class _Worker:
                     run.log(body)
                 elif kind == "used":
                     run.used = body
+                elif kind == "values":
+                    run.set_values(pickle.loads(body))  # noqa: S301 - our own child
                 else:
                     run.describe_asset(*body)
         except RunTimeoutError:  # which is an OSError, too

@@ -82,11 +82,13 @@ def _read(connection: Connection, calls: queue.SimpleQueue[bytes]) -> None:
 
 
 def _serve(message: bytes, send: Callable[[str, Any], None]) -> bytes:
-    """Make a call and return its pickled outcome."""
+    """Make a call and return its pickled outcome, after the values that it set in its transaction."""
     try:
         task, args, kwargs, about = pickle.loads(message)  # noqa: S301 - our own parent
         run = RemoteTask(task.spec, about, send)
-        value = _call(task, args, kwargs, run)
+        value, values = _call(task, args, kwargs, run)
+        if values:
+            send("values", dumps(values))
         engine = composition.made_engine()
         if (
             engine is not None
@@ -106,7 +108,7 @@ def _serve(message: bytes, send: Callable[[str, Any], None]) -> bytes:
 
 def _call(
     task: Any, args: tuple[Any, ...], kwargs: dict[str, Any], run: RemoteTask
-) -> Any:
+) -> tuple[Any, dict[str, Any]]:
     run.args, run.kwargs = args, kwargs
     block: Settings | None = run.about["settings"]
     if block is not None:
@@ -115,13 +117,22 @@ def _call(
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
     try:
         with in_force(block):
+            values = pickle.loads(run.about["values"]) if run.about["values"] else None  # noqa: S301 - our own parent
+            if values is not None:
+                run.begin_transaction(values)
             if task.spec.is_async:
                 import asyncio  # noqa: PLC0415 - costs 40 ms; only coroutine functions need it
 
-                return asyncio.run(task.spec.body(*args, **kwargs))
-            value = task.spec.body(*args, **kwargs)
-            # As in threads: a generator executes as part of the run.
-            return list(value) if value.__class__ is GeneratorType else value
+                value = asyncio.run(task.spec.body(*args, **kwargs))
+            else:
+                value = task.spec.body(*args, **kwargs)
+                if value.__class__ is GeneratorType:
+                    # As in threads: a generator executes as part of the run.
+                    value = list(value)
+            return value, run.end_transaction(failed=False)
+    except BaseException:
+        run.end_transaction(failed=True)
+        raise
     finally:
         current.reset(token)
 
