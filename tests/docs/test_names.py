@@ -26,7 +26,10 @@ def rows() -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     for title, text in zip(parts[::2], parts[1::2], strict=True):
         for names, status in _ROW.findall(text):
-            found += [(title, name, status) for name in _CODE.findall(names)]
+            written = _CODE.findall(names)
+            # A row that starts with a call is about members of what the call returns.
+            if not written[0].endswith("()"):
+                found += [(title, name, status) for name in written]
     return [row for row in found if _NAME.match(row[1])]
 
 
