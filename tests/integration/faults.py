@@ -233,7 +233,7 @@ class Insistent:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._ledger, name)
-        if name in {"control", "documents", "limits"}:
+        if name in {"control", "documents", "inputs", "limits"}:
             return Insistent(value, self._fault)
         if name == "close" or not callable(value):
             return value
