@@ -21,7 +21,7 @@ from caudal.exceptions import CaudalError
 from caudal.ledger.port import FlowWrite, TaskWrite
 from caudal.model.ids import TaskRunIds, format_id, new_id
 from caudal.model.jsonable import jsonable
-from caudal.model.runs import FlowRunChange, Move, TaskRunChange, fold_task_run
+from caudal.model.runs import FlowRunChange, Move, TaskRunChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -170,7 +170,7 @@ class _Delayed:
     def collect(self, batch: Batch) -> None:
         """Add the creation of flow run and task run to a batch."""
         flow_run_id, task_run_id = self._flow_run_id, self._task_run_id
-        change = self._task_change
-        after = fold_task_run(None, task_run_id, flow_run_id, change)
         batch.writes.append(FlowWrite(flow_run_id, self._flow_change))
-        batch.writes.append(TaskWrite(task_run_id, flow_run_id, change, None, after))
+        batch.writes.append(
+            TaskWrite.of(task_run_id, flow_run_id, self._task_change, None)
+        )

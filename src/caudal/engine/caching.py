@@ -148,7 +148,7 @@ class Keeping:
             run.know(result_key=kept.stored.key)
             run.finish("COMPLETED", "Cached", data)
             return
-        run.pending.clear()  # the ledger has it all already
+        run.forget_news()  # the ledger has it all already
         run.type, run.state_name = "COMPLETED", kept.recorded.state_name
         run.at, run.data = kept.recorded.ended_at or run.at, data
         run.scope.restored += 1
@@ -157,7 +157,7 @@ class Keeping:
     def refuse(self, mismatch: ResumeMismatchError) -> None:
         """Fail the run in this process, and leave what is recorded of it as it is."""
         run = self._run
-        run.pending.clear()
+        run.forget_news()
         run.type, run.state_name, run.data = "FAILED", "Failed", mismatch
         run.message = str(mismatch)
         run.close()

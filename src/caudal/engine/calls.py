@@ -87,10 +87,7 @@ def submit_task(
     if scope.dispatcher.open >= scope.dispatcher.window:
         scope.dispatcher.make_room()
     run.context = context or copy_context()
-    if (
-        run.row is None and not run.deferred
-    ):  # one that is on record may need no change at all
-        run.deferred = True
+    if run.row is None:  # one that is on record may need no change at all
         scope.journal.defer(run, run.created_at)
     scope.dispatcher.submit(run, run.upstream or [])
     return run

@@ -51,9 +51,9 @@ class Item(Protocol):
 class Deferrable(Item, Protocol):
     """An item that may be written a little later."""
 
-    deferred: bool
+    #: When it was put off, in seconds since the epoch; None when it is not.
+    deferred_at: float | None
     queued: bool
-    pending: list[object]
 
 
 class Barrier:
@@ -153,7 +153,7 @@ class Journal:
         self._flush_interval = flush_interval
         self._give_up_seconds = give_up_seconds
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
-        self._deferred: deque[tuple[float, Deferrable]] = deque()
+        self._deferred: deque[Deferrable] = deque()
         #: Items that were taken out of the queue and come before what is in it.
         self._held: deque[Item | None] = deque()
         self._waiting: list[Barrier] = []
@@ -176,7 +176,8 @@ class Journal:
 
     def defer(self, item: Deferrable, now: float) -> None:
         """Have an item written within ``flush_interval`` of now (seconds since the epoch), or sooner when it is put."""
-        self._deferred.append((now, item))
+        item.deferred_at = now
+        self._deferred.append(item)
         if self._asleep:
             self._asleep = False
             self._queue.put(_WAKE)
@@ -268,10 +269,10 @@ class Journal:
     def _collect_deferred(self, batch: Batch, *, everything: bool) -> None:
         deferred = self._deferred
         due = timestamp() - self._flush_interval
-        while deferred and (everything or deferred[0][0] <= due):
-            _, item = deferred.popleft()
-            item.deferred = False
-            if item.pending and not item.queued:
+        while deferred and (everything or (deferred[0].deferred_at or 0.0) <= due):
+            item = deferred.popleft()
+            item.deferred_at = None
+            if not item.queued:
                 item.collect(batch)
 
     def _commit(self, batch: Batch) -> bool:

@@ -11,10 +11,11 @@ from caudal.clock import timestamp
 from caudal.engine.context import added_tags
 from caudal.engine.logs import LogItem
 from caudal.engine.results import StoredValue
+from caudal.engine.task_news import Afterwards, add_news
 from caudal.ledger.port import TaskWrite
 from caudal.model.ids import format_id
-from caudal.model.runs import TaskRunChange, Used, fold_task_run
-from caudal.model.states import State, StateType, is_terminal
+from caudal.model.runs import TaskRunChange, Used
+from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,18 +31,18 @@ if TYPE_CHECKING:
     from caudal.model.runs import LogRow, TaskRunRow
     from caudal.model.specs import TaskSpec
 
-#: Guards the callbacks of all task runs: it is held for a few instructions at a time.
-_callbacks_lock = threading.Lock()
+#: Guards the callbacks, and the news, of all task runs: it is held for a few instructions at a time.
+_lock = threading.Lock()
 
 #: A run that took less than this, and less of the processor, is brief: to measure it would cost a good part of what it takes. Threads that
 #: wait for the interpreter, 5 ms at a time, make brief runs longer.
 BRIEF_SECONDS = 0.05
 BRIEF_CPU_SECONDS = 0.001
 
-_WRITTEN: list[Any] = []
 _NONE: dict[str, Any] = {}
 _PENDING = StateType.PENDING.value
 _RUNNING = StateType.RUNNING.value
+_COMPLETED = StateType.COMPLETED.value
 
 
 class LiveTask:
@@ -62,20 +63,22 @@ class LiveTask:
         "args",
         "at",
         "callbacks",
+        "completed_at",
         "context",
         "counters",
         "created_at",
         "data",
-        "deferred",
+        "deferred_at",
         "done",
         "id",
+        "is_announced",
         "kwargs",
         "message",
         "name",
+        "news",
         "on_loop",
         "parent",
         "path",
-        "pending",
         "place",
         "program",
         "queued",
@@ -83,6 +86,7 @@ class LiveTask:
         "run_count",
         "scope",
         "spec",
+        "started_at",
         "state_name",
         "stored",
         "tags",
@@ -103,7 +107,10 @@ class LiveTask:
     unmet: int
     on_loop: bool
     run_count: int
-    deferred: bool
+    deferred_at: float | None
+    started_at: float
+    completed_at: float
+    is_announced: bool
     at: float
     state_name: str
     type: str
@@ -131,9 +138,15 @@ class LiveTask:
         self.message: str | None = None
         #: The result or the exception, once the run is done.
         self.data: Any = None
-        #: Moves and details that the journal has not taken yet.
-        self.pending: list[Any] = [(_PENDING, "Pending", now, None)]
-        self.queued = self.deferred = self.done = False
+        #: Moves and details that the journal has not taken yet, None when there were none so far. The moves that nearly every run makes
+        #: are times instead, as what a thousand waiting runs hold keeps the garbage collector busy: when it started for the first time
+        #: and when it completed, 0.0 once the journal has taken them.
+        self.news: list[Any] | None = None
+        self.started_at = self.completed_at = 0.0
+        #: Whether the journal has taken that there is such a run.
+        self.is_announced = False
+        self.deferred_at = None
+        self.queued = self.done = False
         #: The row that the ledger holds, as this process wrote it last.
         self.row: TaskRunRow | None = None
         self.run_count = 0
@@ -168,9 +181,11 @@ class LiveTask:
         self.type, self.state_name, self.message = kind, name, message
         if kind == _RUNNING:
             self.run_count += 1
-        self.pending.append((kind, name, now, message))
-        if not self.deferred and not self.queued:
-            self.deferred = True
+        if self.news is None and name == "Running" and self.run_count == 1:
+            self.started_at = now
+        else:
+            self._tell((kind, name, now, message))
+        if self.deferred_at is None and not self.queued:
             self.scope.journal.defer(self, now)
 
     def finish(
@@ -187,11 +202,14 @@ class LiveTask:
         self.at = now
         self.type, self.state_name, self.message, self.data = kind, name, message, data
         row = self.row
-        ended_before = row is not None and row.state_type == "COMPLETED"
-        if ended_before and kind != "COMPLETED" and not self.run_count:
-            self.pending.clear()  # it did not start: what an earlier attempt recorded of it stays
+        ended_before = row is not None and row.state_type == _COMPLETED
+        if ended_before and kind != _COMPLETED and not self.run_count:
+            self.forget_news()  # it did not start: what an earlier attempt recorded of it stays
         else:
-            self.pending.append((kind, name, now, message))
+            if self.news is None and name == "Completed" and message is None:
+                self.completed_at = now
+            else:
+                self._tell((kind, name, now, message))
             if not self.queued:
                 self.queued = True
                 self.scope.journal.put(self)
@@ -201,20 +219,18 @@ class LiveTask:
         """Say of a completed run that what it did was undone with the transaction around it."""
         self.at, self.state_name = timestamp(), "RolledBack"
         self.message = "Rolled back with the transaction around it."
-        if self.pending is _WRITTEN:
-            self.pending = []
-        self.pending.append((self.type, self.state_name, self.at, self.message))
+        self._tell((self.type, self.state_name, self.at, self.message))
         self.record_late()
 
     def record_late(self) -> None:
         """Have what became known of a run after its end recorded, too."""
-        self.scope.journal.put(_Afterwards(self))
+        self.scope.journal.put(Afterwards(self, self.scope))
 
     def _note_used(self, now: float) -> None:
         """Have what the attempt used recorded, which ends now."""
         assert self.used is not None, "the runner has just said"
         cpu_seconds, _ = used = self.used
-        self.pending.append(Used(now, *used))
+        self._tell(Used(now, *used))
         self.used = None
         is_brief = (cpu_seconds or 0.0) < BRIEF_CPU_SECONDS and now - self.at < BRIEF_SECONDS  # fmt: skip
         self.spec.brief = self.spec.brief + 1 if is_brief else 0
@@ -224,7 +240,7 @@ class LiveTask:
         self.args, self.kwargs = (), _NONE
         self.context = self.program = self.upstream = self.counters = self.after = None
         self.scope.live.discard(self)
-        with _callbacks_lock:
+        with _lock:
             self.done = True
             callbacks, self.callbacks = self.callbacks, None
         if callbacks is not None:
@@ -237,9 +253,19 @@ class LiveTask:
 
     def know(self, **details: Any) -> None:
         """Add facts to the run's details."""
-        if self.pending is _WRITTEN:
-            self.pending = []
-        self.pending.append(details)
+        self._tell(details)
+
+    def _tell(self, news: Any) -> None:
+        """Keep a move, details or what an attempt used for the journal."""
+        with _lock:
+            if self.news is None:
+                self.news = []
+            self.news.append(news)
+
+    def forget_news(self) -> None:
+        """Leave what is on record of the run as it is."""
+        with _lock:
+            self.is_announced, self.started_at, self.news = True, 0.0, None
 
     def transaction_values(self) -> dict[str, Any] | None:
         """Return the values that the run's code sees in transactions; None where there is none around it."""
@@ -266,7 +292,7 @@ class LiveTask:
 
     def subscribe(self, callback: Callable[[], None]) -> None:
         """Have a function called once when the run is done, at once if it is."""
-        with _callbacks_lock:
+        with _lock:
             if not self.done:
                 if self.callbacks is None:
                     self.callbacks = [callback]
@@ -278,34 +304,46 @@ class LiveTask:
     def collect(self, batch: Batch) -> None:
         """Add the moves and details that are new to a batch."""
         self.queued = False
-        pending = self.pending
-        taken = len(pending)
-        if not taken:
-            return
-        news = pending[:taken]
-        if self.done:
-            self.pending = _WRITTEN  # nothing follows, and a million finished runs keep no list each
-        else:
-            del pending[:taken]
-        before = self.row
         change = TaskRunChange()
+        # What came last is looked at first: whatever came before that is seen then.
+        news = None if self.news is None else self._take_news()
+        change.moves = moves = self._take_moves()
+        if news:
+            add_news(change, news)
+        elif not moves:
+            return
+        before, flow_run_id = self.row, self.scope.id
         if before is None:
-            change.name, change.task_name, change.path = (
-                self.name,
-                self.spec.name,
-                self.path,
-            )
-            change.created_at = self.created_at
+            change.name, change.task_name = self.name, self.spec.name
+            change.path, change.created_at = self.path, self.created_at
         elif self.name != before.name:
             change.name = self.name
-        change.moves = moves = [item for item in news if item.__class__ is tuple]
-        if len(moves) != taken:
-            _add_facts(change, news)
-        flow_run_id = self.scope.id
-        self.row = fold_task_run(before, self.id, flow_run_id, change)
+        write = TaskWrite.of(self.id, flow_run_id, change, before)
+        self.row = write.after
         if flow_run_id is not None:
             batch.fences[flow_run_id] = self.scope.fence
-        batch.writes.append(TaskWrite(self.id, flow_run_id, change, before, self.row))
+        batch.writes.append(write)
+
+    def _take_moves(self) -> list[Any]:
+        """Return the moves that are kept as times, once."""
+        moves: list[Any] = []
+        completed_at, started_at = self.completed_at, self.started_at
+        if not self.is_announced:
+            self.is_announced = True
+            moves.append((_PENDING, "Pending", self.created_at, None))
+        if started_at:
+            self.started_at = 0.0
+            moves.append((_RUNNING, "Running", started_at, None))
+        if completed_at:
+            self.completed_at = 0.0
+            moves.append((_COMPLETED, "Completed", completed_at, None))
+        return moves
+
+    def _take_news(self) -> list[Any] | None:
+        """Return the news, once; later ones are never kept as times."""
+        with _lock:
+            news, self.news = self.news, None if self.done else []
+        return news
 
     def next_index(self, key: str) -> int:
         """Return how many calls of a task this run's code made before."""
@@ -351,30 +389,3 @@ class LiveTask:
 
     def __repr__(self) -> str:
         return f"<task run {self.name!r} {format_id(self.id)} {self.state_name}>"
-
-
-class _Afterwards:
-    """What became known of a run after its end, on its way into the ledger; its flow run may have ended too, and have no owner any more."""
-
-    __slots__ = ("_run",)
-
-    def __init__(self, run: LiveTask) -> None:
-        self._run = run
-
-    def collect(self, batch: Batch) -> None:
-        """Add what is new to a batch."""
-        run, scope = self._run, self._run.scope
-        if scope.lost is not None:
-            return
-        run.collect(batch)
-        if scope.id is not None and is_terminal(scope.type):
-            batch.fences.pop(scope.id, None)
-
-
-def _add_facts(change: TaskRunChange, news: list[Any]) -> None:
-    """Add what is no move to a change: details, and what attempts used."""
-    for item in news:
-        if item.__class__ is dict:
-            change.details = {**(change.details or {}), **item}
-        elif item.__class__ is Used:
-            change.used = [*change.used, item]

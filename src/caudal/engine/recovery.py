@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from caudal.engine.recorded import Recorded
 from caudal.ledger.port import FlowWrite, RunFilter, TaskWrite
-from caudal.model.runs import FlowRunChange, TaskRunChange, fold_task_run
+from caudal.model.runs import FlowRunChange, TaskRunChange
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ class _Forget:
         batch.fences[self._scope.id] = self._scope.fence
         for row in self._tasks:
             change = TaskRunChange(details=details)
-            after = fold_task_run(row, row.id, row.flow_run_id, change)
-            batch.writes.append(TaskWrite(row.id, row.flow_run_id, change, row, after))
+            batch.writes.append(TaskWrite.of(row.id, row.flow_run_id, change, row))
         for flow in self._flows:
             batch.writes.append(FlowWrite(flow.id, FlowRunChange(details=details)))

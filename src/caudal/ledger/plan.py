@@ -111,16 +111,14 @@ def plan(
             _plan_flow_write(made, write, rows, blocked)
             continue
         # A task run that starts and ends between two commits is the hot path: microseconds matter here.
-        task_run_id, flow_run_id, change, before, after = write
+        task_run_id, flow_run_id = write.task_run_id, write.flow_run_id
         if flow_run_id in blocked:
             made.refused.setdefault(flow_run_id, blocked[flow_run_id])
             continue
-        if before is not None and task_run_id not in task_rows:
-            first_rows[task_run_id] = before
-        task_rows[task_run_id] = after
-        moves = change.moves
-        at = moves[-1][2] if moves else _last_time(after)
-        events.append((at, "task_run", flow_run_id, task_run_id, encode(change)))
+        if write.before is not None and task_run_id not in task_rows:
+            first_rows[task_run_id] = write.before
+        task_rows[task_run_id] = write.after
+        events.append((write.at, "task_run", flow_run_id, task_run_id, write.payload))
     made.refused = blocked | made.refused
     _plan_counts(made, _count(task_rows.values(), first_rows.values()))
     if batch.documents:
@@ -248,7 +246,3 @@ def _count(
 def _one(state: str) -> TaskCounts:
     """Return what one task run in a state counts for."""
     return count_change(None, TaskRunRow(b"", None, "", "", "", state, "", 0.0))
-
-
-def _last_time(row: TaskRunRow) -> float:
-    return row.ended_at or row.started_at or row.created_at

@@ -10,6 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from msgspec import Struct
+
+from caudal.ledger.encoding import encode
+from caudal.model.runs import fold_task_run
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -42,14 +47,42 @@ class FlowWrite(NamedTuple):
     reopen: bool = False
 
 
-class TaskWrite(NamedTuple):
-    """A change of a task run, with its row before and after."""
+class TaskWrite(Struct, gc=False):
+    """A change of a task run, as its event and with its row before and after."""
 
     task_run_id: bytes
     flow_run_id: bytes | None
-    change: TaskRunChange
+    #: When it happened, in seconds since the epoch, UTC.
+    at: float
+    #: JSON of the ``TaskRunChange``.
+    payload: bytes
     before: TaskRunRow | None
     after: TaskRunRow
+
+    @classmethod
+    def of(
+        cls,
+        task_run_id: bytes,
+        flow_run_id: bytes | None,
+        change: TaskRunChange,
+        before: TaskRunRow | None,
+    ) -> TaskWrite:
+        """Return what to write for a change.
+
+        Args:
+            task_run_id: The task run.
+            flow_run_id: Its flow run, None outside a flow.
+            change: What happened.
+            before: The row before, None for the change that creates the run.
+        """
+        after = fold_task_run(before, task_run_id, flow_run_id, change)
+        moves = change.moves
+        at = moves[-1][2] if moves else _last_time(after)
+        return cls(task_run_id, flow_run_id, at, encode(change), before, after)
+
+
+def _last_time(row: TaskRunRow) -> float:
+    return row.ended_at or row.started_at or row.created_at
 
 
 class CheckWrite(NamedTuple):

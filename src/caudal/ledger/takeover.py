@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from caudal.exceptions import FlowRunNotResumableError
 from caudal.ledger.port import Batch, FlowWrite, TaskWrite
-from caudal.model.runs import FlowRunChange, Move, TaskRunChange, fold_task_run
+from caudal.model.runs import FlowRunChange, Move, TaskRunChange
 from caudal.model.states import TERMINAL, StateType, is_terminal
 
 if TYPE_CHECKING:
@@ -167,9 +167,5 @@ def _closing_move(row: FlowRunRow, now: float) -> Move:
 
 def close_tasks(tasks: Iterable[TaskRunRow], move: Move) -> list[TaskWrite]:
     """Return the changes that take task runs to a last state."""
-    writes: list[TaskWrite] = []
-    for before in tasks:
-        change = TaskRunChange([move])
-        after = fold_task_run(before, before.id, before.flow_run_id, change)
-        writes.append(TaskWrite(before.id, before.flow_run_id, change, before, after))
-    return writes
+    change = TaskRunChange([move])
+    return [TaskWrite.of(row.id, row.flow_run_id, change, row) for row in tasks]

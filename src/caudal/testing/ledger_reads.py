@@ -194,7 +194,7 @@ class ReadConformance:
         create, task = run.creation("RUNNING"), run.task("RUNNING", "COMPLETED")
         again, facts = run.next_of_task(task.task_run_id), run.change(details={"a": 1})
         ledger.commit(run.batch(create, task, again, facts))
-        started, ended = create.change.moves[-1][2], task.change.moves[-1][2]
+        started, ended = create.change.moves[-1][2], task.at
         times = [event.at for event in ledger.events()]
         assert times == [started, ended, ended, started]
 

@@ -13,7 +13,6 @@ from caudal.model.runs import (
     LogRow,
     Move,
     TaskRunChange,
-    fold_task_run,
 )
 from caudal.testing.samples import (
     START,
@@ -251,11 +250,11 @@ class BatchConformance:
         """Tasks called outside of flows are recorded too."""
         run = SampleRun()
         change = TaskRunChange([move("COMPLETED")], name="alone", created_at=moment())
-        after = fold_task_run(None, run.id, None, change)
+        write = TaskWrite.of(run.id, None, change, None)
         batch = Batch()
-        batch.writes.append(TaskWrite(run.id, None, change, None, after))
+        batch.writes.append(write)
         assert not ledger.commit(batch).refused
-        assert after == ledger.task_run(run.id)
+        assert write.after == ledger.task_run(run.id)
         (event,) = ledger.events()
         assert (event.flow_run_id, event.task_run_id) == (None, run.id)
 

@@ -17,7 +17,6 @@ from caudal.model.runs import (
     Move,
     TaskRunChange,
     TaskRunRow,
-    fold_task_run,
 )
 from caudal.model.states import NAMES, StateType
 
@@ -125,9 +124,9 @@ class SampleRun:
 
     def _task_write(self, task_run_id: bytes, change: TaskRunChange) -> TaskWrite:
         before = self.task_rows.get(task_run_id)
-        after = fold_task_run(before, task_run_id, self.id, change)
-        self.task_rows[task_run_id] = after
-        return TaskWrite(task_run_id, self.id, change, before, after)
+        write = TaskWrite.of(task_run_id, self.id, change, before)
+        self.task_rows[task_run_id] = write.after
+        return write
 
 
 def lease_of(owner: bytes, expires_at: float) -> Lease:

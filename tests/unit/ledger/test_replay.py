@@ -27,7 +27,6 @@ from caudal.model.runs import (
     Move,
     TaskRunChange,
     TaskRunRow,
-    fold_task_run,
 )
 from caudal.model.states import StateType
 
@@ -241,8 +240,9 @@ class Driver:
         if before is None:
             change.name, change.task_name, change.path = "t-1", "t", "t-1"
             change.created_at = self.now()
-        rows[item.task] = after = fold_task_run(before, item.task, run, change)
-        return TaskWrite(item.task, run, change, before, after)
+        write = TaskWrite.of(item.task, run, change, before)
+        rows[item.task] = write.after
+        return write
 
     def check(self, run: bytes) -> CheckWrite:
         """Return the outcome of a check."""

@@ -9,14 +9,16 @@ pads the last one with rows of NULLs, which every template ignores, when that sa
 from __future__ import annotations
 
 import re
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from caudal.ledger.encoding import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from sqlite3 import Cursor
+
+T = TypeVar("T")
 
 #: Rows of the longest statement: twenty-two columns stay below SQLite's 32,766 parameters
 #: (https://www.sqlite.org/limits.html, 9), and it compiles in a few milliseconds.
@@ -43,11 +45,25 @@ class BulkStatement:
         self._columns = self._group.count("?")
         self._texts: dict[int, str] = {}
 
-    def run(self, cursor: Cursor, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """Run the statement for all rows and return what it selects."""
+    def run(
+        self,
+        cursor: Cursor,
+        items: Collection[T],
+        values_of: Callable[[T], Sequence[Any]] = tuple,
+    ) -> list[Any]:
+        """Run the statement for all items and return what it selects.
+
+        Args:
+            cursor: Of the transaction.
+            items: What the rows are made of.
+            values_of: Returns the values of an item's row.
+        """
         selected: list[Any] = []
-        for start, size in split_sizes(len(rows)):
-            values = list(chain.from_iterable(rows[start : start + size]))
+        rows = map(
+            values_of, items
+        )  # each lives until the next: thousands at once would keep the garbage collector busy
+        for size in split_sizes(len(items)):
+            values = list(chain.from_iterable(islice(rows, size)))
             values += (None,) * (size * self._columns - len(values))
             selected += self._execute(cursor, size, values).fetchall()
         return selected
@@ -68,12 +84,12 @@ class BulkStatement:
             return cursor.execute(self.text(size), clean)
 
 
-def split_sizes(number: int) -> Iterator[tuple[int, int]]:
-    """Yield where each statement starts and how many rows it takes, padding included, for a number of rows."""
-    start = 0
-    while (left := number - start) > 0:
+def split_sizes(number: int) -> Iterator[int]:
+    """Yield how many rows each statement takes, padding included, for a number of rows."""
+    left = number
+    while left > 0:
         size = min(1 << (left.bit_length() - 1), MAX_ROWS)
         if size < left < 2 * size <= MAX_ROWS and 2 * left > 3 * size:
             size *= 2
-        yield start, size
-        start += size
+        yield size
+        left -= size

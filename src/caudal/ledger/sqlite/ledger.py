@@ -312,25 +312,19 @@ class SqliteLedger:
             {values[0]: flow_run_row(values) for values in found},
             self.documents.stored(cursor, batch.documents),
         )
-        bulk["put_task_runs"].run(
-            cursor, [task_run_values(row) for row in made.task_rows.values()]
-        )
-        bulk["put_flow_runs"].run(
-            cursor, [flow_run_values(row) for row in made.flow_rows.values()]
-        )
+        bulk["put_task_runs"].run(cursor, made.task_rows.values(), task_run_values)
+        bulk["put_flow_runs"].run(cursor, made.flow_rows.values(), flow_run_values)
         counts = [(run_id, *numbers) for run_id, numbers in made.counts.items()]
         bulk["add_counts"].run(cursor, counts)
         self.documents.put(cursor, made.documents)
-        bulk["put_results"].run(cursor, [result_values(row) for row in made.results])
-        bulk["add_logs"].run(cursor, [log_values(row) for row in made.logs])
+        bulk["put_results"].run(cursor, made.results, result_values)
+        bulk["add_logs"].run(cursor, made.logs, log_values)
         return made, self._write_events(cursor, made)
 
     def _write_events(self, cursor: Cursor, made: Plan) -> int:
         if not made.events:
             return self._last_seq(cursor)
-        self._bulk["add_events"].run(
-            cursor, [event_values(event) for event in made.events]
-        )
+        self._bulk["add_events"].run(cursor, made.events, event_values)
         last_seq = cursor.lastrowid or 0
         first_check = last_seq - len(made.checks) + 1
         checks = [

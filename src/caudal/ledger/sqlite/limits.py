@@ -115,8 +115,8 @@ class SqliteLimits:
     def _drop(self, cursor: Cursor, ids: Iterable[bytes]) -> None:
         self._drop_holders.run(cursor, [(each,) for each in ids])
 
-    def _record(self, cursor: Cursor, events: Iterable[NewEvent]) -> None:
-        self._add_events.run(cursor, [event_values(each) for each in events])
+    def _record(self, cursor: Cursor, events: Collection[NewEvent]) -> None:
+        self._add_events.run(cursor, events, event_values)
 
     def _read(self, query: str, *values: Any) -> list[Any]:
         return self._database.read(self._queries[query], values)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,13 +18,13 @@ MAX_PARAMETERS = 32_766
 
 @given(st.integers(0, 5000))
 def test_pieces_cover_all_rows_once(number: int) -> None:
-    """Pieces follow each other, end behind the last row, are few, and waste at most a quarter."""
+    """Pieces reach to the last row, are few, and waste at most a quarter."""
     pieces = list(split_sizes(number))
-    assert all(start + size == after for (start, size), (after, _) in pairwise(pieces))
-    end = sum(pieces[-1]) if pieces else 0
+    end = sum(pieces)
     assert number <= end
+    assert end - number < (pieces[-1] if pieces else 1)
     assert 3 * (end - number) <= max(number, 1)
-    assert all(size <= MAX_ROWS and size & (size - 1) == 0 for _, size in pieces)
+    assert all(size <= MAX_ROWS and size & (size - 1) == 0 for size in pieces)
     assert len(pieces) <= number // MAX_ROWS + 6
 
 
