@@ -150,7 +150,7 @@ class Flow(Decorated[P, R_co, FlowSpec]):
     ) -> Any:
         """Run the flow here and return its result; a coroutine function's flow returns an awaitable.
 
-        When it returns, everything about the run is durable.
+        When it returns, everything about the run is durable, as the setting ``durability`` has it.
 
         Args:
             args: Arguments of the function.

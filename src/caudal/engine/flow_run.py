@@ -47,7 +47,7 @@ _MOMENTS = {
 
 
 def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
-    """Return the program of a flow run; it returns the run's last state, which is durable by then.
+    """Return the program of a flow run; it returns the run's last state, which is durable by then unless ``durability`` is ``async``.
 
     Interrupts and exits come out of it after the run's end has been recorded. A run that somebody cancelled or suspended ends as others do.
 
@@ -164,7 +164,7 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
 
 
 def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]:
-    """Store the result, record the last state, wait until it is durable, and run the hooks."""
+    """Store the result, record the last state, wait until it is durable where that is asked for, and run the hooks."""
     scope.close_tasks("the flow run ended")
     details: dict[str, Any] = {}
     if state.is_completed() and scope.persist:

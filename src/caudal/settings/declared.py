@@ -52,8 +52,8 @@ class Settings:
     )
     durability: Setting[str] = Setting(
         parsing.choice("async", "commit", "sync"),
-        "What a finished run survives: 'async' nothing within one flush, 'commit' the death of the process, "
-        "'sync' a power loss.",
+        "What the record of a flow call that has returned survives: 'async' nothing for a moment, since the call does not wait for it, "
+        "'commit' the death of the process, 'sync' a power failure.",
         default="commit",
     )
     lease_seconds: Setting[float] = Setting(
