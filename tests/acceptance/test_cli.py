@@ -384,6 +384,20 @@ def test_a_file_named_like_a_module_runs_in_worker_processes(
     assert json.loads(done.out)["result"] == [3, 6], done.err
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_error(lab: Lab, pipeline: str, closed: str) -> None:
+    """The flow runs, and what is on record is shown, as far as there is a stream for it."""
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh")
+
+    ran = lab.run("caudal", "run", pipeline, wrapper=shell)
+    listed = lab.run("caudal", "flow-run", "ls", wrapper=shell)
+
+    assert (ran.status, listed.status) == (0, 0)
+    assert lab.flow_run().state_name == "Completed"
+    assert ("Completed" in ran.err) == ("2>" not in closed)
+    assert ("Completed" in listed.out) == (" >" not in f" {closed}")
+
+
 def test_output_that_nobody_reads_on_is_no_error(lab: Lab, pipeline: str) -> None:
     """``caudal flow-run logs RUN | head -1`` ends quietly."""
     lab.run("caudal", "run", pipeline)

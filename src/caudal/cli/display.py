@@ -6,10 +6,11 @@ Both displays write to stderr; stdout belongs to what the flow prints.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from caudal.cli.counts import label
 from caudal.cli.output import (
+    LEVEL_STYLES,
     STATE_STYLES,
     format_duration,
     format_moment,
@@ -44,12 +45,6 @@ _NOTES = (
     (Stage.BLOCKED, "not started", "yellow"),
     (Stage.CACHED, "cached", "bright_black"),
 )
-_LEVEL_STYLES = {
-    " | ERROR ": "red",
-    " | CRITICAL": "red",
-    " | WARNING ": "yellow",
-    " | DEBUG ": "bright_black",
-}
 
 
 class Display(Protocol):
@@ -65,6 +60,10 @@ class Display(Protocol):
 
     def __exit__(self, *error: object) -> None:
         """Stop, and leave nothing behind that is not finished."""
+        ...
+
+    def finish(self, progress: Progress) -> None:
+        """Say how far the run got, if the display is still to be seen; called once, after the block."""
         ...
 
 
@@ -88,6 +87,9 @@ class Silence:
     def show(self, progress: Progress) -> None:
         """Do nothing."""
 
+    def finish(self, progress: Progress) -> None:
+        """Do nothing."""
+
     def __enter__(self) -> Self:
         return self
 
@@ -95,11 +97,20 @@ class Silence:
         pass
 
 
+class _Told(NamedTuple):
+    """What the last line about a task said."""
+
+    text: str
+    done: int
+    was_open: bool
+    at: float
+
+
 class PlainDisplay:
     """Prints a line about a task when all its runs so far are done, and now and then while they are not."""
 
     def __init__(self) -> None:
-        self._printed: dict[str, tuple[int, float]] = {}
+        self._told: dict[str, _Told] = {}
         #: Since when a task has had its number of ended runs.
         self._settled: dict[str, tuple[int, float]] = {}
 
@@ -114,23 +125,36 @@ class PlainDisplay:
         now = timestamp()
         for name, group in _of_flows(progress.root):
             if self._is_due(name, group, now):
-                self._printed[name] = group.done, now
-                stamp = format_moment(utc(now))[11:]
-                line = f"{stamp} | TASKS   | {name} - {describe(group)}\n"
-                sys.stderr.write(line)
-                sys.stderr.flush()
+                self._print(name, group, now)
+
+    def finish(self, progress: Progress) -> None:
+        """Print what became of the tasks whose last line is not true any more."""
+        for name, group in _of_flows(progress.root):
+            told = self._told.get(name)
+            if told is not None and told.text != describe(group):
+                self._print(name, group, timestamp())
 
     def _is_due(self, name: str, group: RunGroup, now: float) -> bool:
-        done, at = self._printed.get(name, (0, group.started_at or now))
         settled, since = self._settled.get(name, (-1, now))
         if settled != group.done:
             self._settled[name] = group.done, now
-        if group.done == done:
+        told = self._told.get(name)
+        if group.done == (0 if told is None else told.done):
             return False
+        at = (group.started_at or now) if told is None else told.at
+        if now - at >= _REPEAT_SECONDS:
+            return True
         is_idle = (
             not group.open and settled == group.done and now - since >= _SETTLE_SECONDS
         )
-        return (is_idle and name not in self._printed) or now - at >= _REPEAT_SECONDS
+        return is_idle and (told is None or told.was_open)
+
+    def _print(self, name: str, group: RunGroup, now: float) -> None:
+        text = describe(group)
+        self._told[name] = _Told(text, group.done, group.open > 0, now)
+        stamp = format_moment(utc(now))[11:]
+        sys.stderr.write(f"{stamp} | TASKS   | {name} - {text}\n")
+        sys.stderr.flush()
 
 
 def _of_flows(group: RunGroup, prefix: str = "") -> Iterator[tuple[str, RunGroup]]:
@@ -201,6 +225,9 @@ class LiveDisplay:
             refresh=True,
         )
 
+    def finish(self, progress: Progress) -> None:
+        """Do nothing: it is not to be seen any more."""
+
     def _open(self) -> Live:
         from rich.live import Live
 
@@ -227,16 +254,11 @@ class LiveDisplay:
         self.show = lambda progress: None  # noqa: ARG005 - a display's method
         return self._breakpoint_hook(*args, **kwargs)
 
-    def _print_line(self, line: str) -> None:
+    def _print_line(self, line: str, level: int) -> None:
         from rich.text import Text
 
         assert self._live is not None, "lines come here once the display is open"
-        head = line[:40]
-        style = (
-            next((style for mark, style in _LEVEL_STYLES.items() if mark in head), "")
-            if self._colors
-            else ""
-        )
+        style = LEVEL_STYLES.get(level, "") if self._colors else ""
         self._live.console.print(Text(line, style), soft_wrap=True)
 
 

@@ -156,6 +156,7 @@ def carry_out(job: Job, results: TextIO | None) -> int:
     client = get_client()
     run = client.read_flow_run(UUID(bytes=job.flow_run_id))
     progress = reader.read()
+    display.finish(progress)
     if results is not None:
         print_result(run, progress, state, results)
     else:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import click
 
-from caudal.cli.output import format_moment
+from caudal.cli.output import LEVEL_STYLES, format_moment
 from caudal.cli.records import log_record
 from caudal.client import get_client
 from caudal.clock import monotonic
@@ -26,12 +26,6 @@ _PAGE = 5000
 _POLL_SECONDS = 0.25
 #: How often a follower looks for runs whose process died.
 _SWEEP_SECONDS = 5.0
-_STYLES = {
-    logging.DEBUG: "bright_black",
-    logging.WARNING: "yellow",
-    logging.ERROR: "red",
-    logging.CRITICAL: "red",
-}
 
 
 def print_logs(
@@ -93,7 +87,9 @@ class _Printer:
         )
         line = f"{format_moment(utc(row.at))} | {logging.getLevelName(row.level):<7} | {self._source(row)} - {row.message}{extra}"
         click.echo(
-            click.style(line, fg=_STYLES[row.level]) if row.level in _STYLES else line
+            click.style(line, fg=LEVEL_STYLES[row.level])
+            if row.level in LEVEL_STYLES
+            else line
         )
 
     def _source(self, row: LogRow) -> str:

@@ -44,6 +44,9 @@ _COMMANDS = {
     "version": "caudal.cli.version:version",
 }
 
+#: The standard streams in the order of their descriptors, and how they are opened.
+_STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
 _USAGE_ERRORS = (
     AmbiguousNameError,
     ConfigurationError,
@@ -97,6 +100,7 @@ def caudal(profile: str | None, **_: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    _open_missing_streams()
     try:
         status = run_command(sys.argv[1:])
         sys.stdout.flush()
@@ -104,6 +108,21 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = FAILED  # as click does when it meets this earlier
     sys.exit(status)
+
+
+def _open_missing_streams() -> None:
+    """Send what goes to a standard stream that was closed before the start (``2>&-``) to nowhere.
+
+    Its descriptor is taken too: otherwise the ledger's file might get it, and a child process print into the ledger.
+    """
+    for descriptor, (name, mode) in enumerate(_STREAMS):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - no keyword there
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def run_command(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ not imported.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -33,6 +34,14 @@ STATE_STYLES = {
     "PAUSED": "blue",
     "PENDING": "bright_black",
     "SCHEDULED": "bright_black",
+}
+
+#: Style of log lines that are more or less severe than usual.
+LEVEL_STYLES = {
+    logging.DEBUG: "bright_black",
+    logging.WARNING: "yellow",
+    logging.ERROR: "red",
+    logging.CRITICAL: "red",
 }
 
 

@@ -196,7 +196,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        #: Set by a live display to print above itself.
+        #: Set by a live display to print above itself: called with a line and its level.
         self.write_line: Any = None
 
     @property
@@ -219,7 +219,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         if self.write_line is None:
             super().emit(record)
         else:
-            self.write_line(self.format(record))
+            self.write_line(self.format(record), record.levelno)
 
 
 console: ConsoleHandler = ConsoleHandler()

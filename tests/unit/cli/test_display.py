@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -200,6 +201,27 @@ def test_plain_lines_come_now_and_then_while_a_task_goes_on(
     ]
 
 
+def test_the_last_plain_line_of_a_task_is_true(
+    clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A task that was told to be at work is told to be done, at once when the run ends and else after a second."""
+    plain = PlainDisplay()
+    clock(NOW + 11)
+    plain.show(make_progress(load="c" * 22 + "rr", other="c" * 9 + "r"))
+    for tenth in range(15):
+        clock(NOW + 12 + tenth / 10)
+        plain.show(make_progress(load="c" * 24, other="c" * 9 + "r"))
+    plain.finish(make_progress(load="c" * 24, other="c" * 10, last="c"))
+
+    lines = [line.partition("| TASKS   | ")[2] for line in capsys.readouterr().err.splitlines()]  # fmt: skip
+    assert lines == [
+        "load - 22 of 24 done, 2 running",
+        "other - 9 of 10 done, 1 running",
+        "load - 24 done in 2.0s",
+        "other - 10 done in 2.0s",
+    ]
+
+
 def test_plain_lines_name_the_flow_of_a_task(
     clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,7 +275,7 @@ def test_the_live_display_leaves_log_lines_and_nothing_else(
         assert logs.console.write_line is None
         live.show(make_progress(load="r"))
         logs.console.write_line(
-            "12:00:00.000 | ERROR   | Task run 'load-0' - no [bold]"
+            "12:00:00.000 | ERROR   | Task run 'load-0' - no [bold]", logging.ERROR
         )
         live.show(make_progress(load="c"))
 
