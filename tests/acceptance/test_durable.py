@@ -178,11 +178,21 @@ def test_a_run_that_kills_every_process_is_given_up(sound_lab: Lab) -> None:
 
 
 def test_a_given_up_run_is_not_taken_up_by_a_restart(sound_lab: Lab) -> None:
-    """The call starts a new run."""
-    deadly = {"DEADLY": "a1", "CAUDAL_RECOVERY_LIMIT": "0"}
-    for runs in (1, 2):
+    """Nor does the call start a new run, which would do it all again: it says what there is, until somebody decides."""
+    deadly = {"DEADLY": "a1", "CAUDAL_RECOVERY_LIMIT": "1"}
+    for _ in range(2):
         assert sound_lab.run("durable.py", "a", **deadly).status == -9
-        assert len(sound_lab.flow_runs()) == runs
+    before, name = sound_lab.noted(), sound_lab.flow_run().name
+    refused = sound_lab.run("durable.py", "a")
+    assert refused.status == 1
+    assert f"flow run {name!r} cannot be resumed: it was given up" in refused.err
+    assert f"caudal flow-run resume {name} --force" in refused.err
+    assert sound_lab.noted() == before
+    give_up = ("caudal", "flow-run", "recover", "--give-up", name)
+    assert f"`{' '.join(give_up)}`" in refused.err
+    assert sound_lab.run(*give_up).status == 0
+    assert sound_lab.run("durable.py", "a").status == 0
+    assert [row.attempt for row in sound_lab.flow_runs()] == [1, 2]
 
 
 def test_a_run_that_ends_its_process_is_not_lost(sound_lab: Lab) -> None:

@@ -5,6 +5,7 @@ come to an end of its own, a call with the same key takes it up if its process i
 
 - a run that a live process works on is left alone, and the call starts a new one;
 - of several lost runs the oldest is taken first, each by one call;
+- a run that was given up, because it was lost too often, is refused, and the call with it;
 - a run that failed, was cancelled, or ended its own process (``sys.exit``) has an end of its own, and is left to people.
 
 A process of another machine may only seem to live until its lease has run out or is renewed: the call waits for one of the two.
@@ -56,6 +57,7 @@ def take_lost_run(
 
     Raises:
         DurableParametersError: See `durable_key`.
+        FlowRunNotResumableError: There is one that was given up: started again and again, it would go on killing its processes.
     """
     key = durable_key(spec, parameters)
     parts.journal.barrier().wait()
@@ -67,6 +69,8 @@ def take_lost_run(
                 return parts.claim(row.id)
             except FlowRunNotResumableError:  # another process was faster
                 continue
+    for row in parts.ledger.unfinished(key, given_up=True, limit=1):
+        return parts.claim(row.id)
     return None
 
 

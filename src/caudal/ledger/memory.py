@@ -160,12 +160,20 @@ class MemoryLedger:
             return [structs.replace(self._flow_runs[run_id]) for run_id in swept]
 
     def unfinished(
-        self, durable_key: str | None = None, *, limit: int = 1000
+        self,
+        durable_key: str | None = None,
+        *,
+        given_up: bool = False,
+        limit: int = 1000,
     ) -> Sequence[FlowRunRow]:
         """Return durable flow runs that have not come to an end of their own, oldest first."""
         with self._open():
             rows = sorted(self._flow_runs.values(), key=_id)
-            found = [row for row in rows if is_unfinished(row, durable_key)]
+            found = [
+                row
+                for row in rows
+                if is_unfinished(row, durable_key, given_up=given_up)
+            ]
             return [structs.replace(row) for row in found[:limit]]
 
     def flow_run(self, flow_run_id: bytes) -> FlowRunRow | None:

@@ -285,17 +285,22 @@ class Ledger(Protocol):
         Expired leases that no open run names are deleted, and what is known of writers' batches of more than a day ago. A second call finds nothing.
 
         A run's details count how often this happened to it as ``losses``. A durable run with more than ``recovery_limit`` of them is
-        given up: its durable key is taken away, ``given_up`` in its details is true, and its message says so.
+        given up: ``given_up`` in its details is true, and its message says so.
         """
         ...
 
     def unfinished(
-        self, durable_key: str | None = None, *, limit: int = 1000
+        self,
+        durable_key: str | None = None,
+        *,
+        given_up: bool = False,
+        limit: int = 1000,
     ) -> Sequence[FlowRunRow]:
         """Return durable flow runs that have not come to an end of their own, open or CRASHED, oldest first.
 
         Args:
             durable_key: Only runs with this key; None is all that have one, in no particular order.
+            given_up: Those that were given up (see `sweep`), instead of the others.
             limit: The most runs to return.
         """
         ...

@@ -47,12 +47,21 @@ def is_gone(lease: Lease | None, now: float, is_alive: Callable[[Lease], bool]) 
     return lease is None or lease.expires_at <= now or not is_alive(lease)
 
 
-def is_unfinished(row: FlowRunRow, durable_key: str | None) -> bool:
-    """Say whether a flow run is a durable one, of a key or of any, that has not come to an end of its own."""
+def is_unfinished(
+    row: FlowRunRow, durable_key: str | None, *, given_up: bool = False
+) -> bool:
+    """Say whether a flow run is a durable one, of a key or of any, that has not come to an end of its own.
+
+    Args:
+        row: The flow run.
+        durable_key: The key; None is any.
+        given_up: Whether those are meant that were given up, instead of the others.
+    """
     return (
         row.durable_key is not None
         and durable_key in {None, row.durable_key}
         and row.state_type not in {"COMPLETED", "FAILED", "CANCELLED"}
+        and bool(row.details.get("given_up")) == given_up
     )
 
 
@@ -81,11 +90,10 @@ def plan_sweep(
     change = FlowRunChange([move], owner=None, details={"losses": losses})
     if row.durable_key is not None and losses > limit and move.type == "CRASHED":
         message = (
-            f"Its process was lost {losses} times, and recovery_limit is {limit}: it is not taken up again by itself. Find out "
-            f"why, then `caudal flow-run resume {row.name} --force`."
+            f"Its process was lost {losses} times, and recovery_limit is {limit}: it is not taken up again by itself. "
+            f"{_what_to_do(row)}"
         )
         change.moves = [move._replace(message=message)]
-        change.durable_key = None
         change.details = {"losses": losses, "given_up": True}
     batch.writes.append(FlowWrite(row.id, change))
     return batch
@@ -93,6 +101,13 @@ def plan_sweep(
 
 def _losses(row: FlowRunRow) -> int:
     return row.details.get("losses", 0)
+
+
+def _what_to_do(row: FlowRunRow) -> str:
+    return (
+        f"Find out why. Then `caudal flow-run resume {row.name} --force` goes on with it, and "
+        f"`caudal flow-run recover --give-up {row.name}` lets the next call start a new run."
+    )
 
 
 def plan_claim(
@@ -148,8 +163,8 @@ def check_claimable(
         raise FlowRunNotResumableError(row.name, reason)
     if row.details.get("given_up") and not again:
         reason = (
-            f"it was given up after its process was lost {_losses(row)} times, which may be its own doing. Find out why, "
-            f"then `caudal flow-run resume {row.name} --force`."
+            f"it was given up after its process was lost {_losses(row)} times, which may be its own doing. "
+            f"{_what_to_do(row)}"
         )
         raise FlowRunNotResumableError(row.name, reason)
     if is_terminal(row.state_type) or row.owner is None or lease is None:

@@ -257,10 +257,13 @@ class TakeoverConformance:
             assert (row.details["losses"], row.durable_key) == (losses, "k")
             row = ledger.claim(run.id, urandom(16), moment(), alive)
         (row,) = ledger.sweep(LATER, dead, recovery_limit=2)
-        assert (row.state_type, row.durable_key) == ("CRASHED", None)
+        assert (row.state_type, row.durable_key) == ("CRASHED", "k")
         assert "lost 3 times" in row.details["message"]
         assert f"resume {run.name} --force" in row.details["message"]
         assert not ledger.unfinished()
+        for key in ("k", None):
+            (found,) = ledger.unfinished(key, given_up=True)
+            assert found.id == run.id
         error = raised(
             FlowRunNotResumableError,
             lambda: ledger.claim(run.id, urandom(16), moment(), alive),
@@ -268,6 +271,7 @@ class TakeoverConformance:
         assert "lost 3 times" in error.reason
         row = ledger.claim(run.id, urandom(16), moment(), alive, again=True)
         assert (row.state_type, row.attempt) == ("RUNNING", 4)
+        assert not ledger.unfinished(given_up=True)
         (row,) = ledger.sweep(LATER, dead, recovery_limit=2)
         assert (row.details["losses"], row.details["given_up"]) == (1, False)
 

@@ -202,11 +202,17 @@ class SqliteLedger:
         return list(made.flow_rows.values())
 
     def unfinished(
-        self, durable_key: str | None = None, *, limit: int = 1000
+        self,
+        durable_key: str | None = None,
+        *,
+        given_up: bool = False,
+        limit: int = 1000,
     ) -> Sequence[FlowRunRow]:
         """Return durable flow runs that have not come to an end of their own, oldest first."""
         where = "durable_key IS NOT NULL" if durable_key is None else "durable_key = ?"
-        values = [limit] if durable_key is None else [durable_key, limit]
+        values = [given_up, limit]
+        if durable_key is not None:
+            values.insert(0, durable_key)
         query = self._queries["unfinished_flow_runs"].format(where=where)
         found = self._database.read(query, values)
         return [flow_run_row(values) for values in found]

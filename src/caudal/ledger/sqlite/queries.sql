@@ -207,6 +207,7 @@ SELECT
     durable_key, parameters, tags, details
 FROM flow_run
 WHERE {where} AND state_type NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')
+    AND coalesce(json_extract(details, '$.given_up'), 0) = ?
 ORDER BY durable_key, id LIMIT ?
 
 -- open_task_runs --
