@@ -183,7 +183,7 @@ def test_a_given_up_run_is_not_taken_up_by_a_restart(sound_lab: Lab) -> None:
     for _ in range(2):
         assert sound_lab.run("durable.py", "a", **deadly).status == -9
     before, name = sound_lab.noted(), sound_lab.flow_run().name
-    refused = sound_lab.run("durable.py", "a")
+    refused = sound_lab.run("durable.py", "a", **deadly)
     assert refused.status == 1
     assert f"flow run {name!r} cannot be resumed: it was given up" in refused.err
     assert f"caudal flow-run resume {name} --force" in refused.err

@@ -220,3 +220,42 @@ def test_a_process_that_lost_its_lease_starts_nothing(sound_lab: Lab) -> None:
     sound_lab.end_of(sleeper)
     late = Counter(sound_lab.noted()) - before
     assert not [entry for entry in late if entry.startswith("start")]
+
+
+def test_a_process_that_lost_its_lease_leaves_nothing_behind(sound_lab: Lab) -> None:
+    """Artifacts, variables and slots are refused with an error, and its hooks are not run: the new owner's are."""
+    limit = ("caudal", "global-concurrency-limit", "create")
+    assert sound_lab.run(*limit, "gpu", "--limit", "1").status == 0
+    rate = ("--limit", "9", "--slot-decay-per-second", "1")
+    assert sound_lab.run(*limit, "rate", *rate).status == 0
+    sleeper = sound_lab.start("zombie.py", ME="old", CAUDAL_LEASE_SECONDS=LEASE)
+    sound_lab.wait_for("old start")
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    wait_for_leases(sound_lab)
+    assert resume(sound_lab).status == 0
+    before, events = sound_lab.noted(), count_of_events(sound_lab)
+    assert [entry for entry in before if "hook" in entry] == [
+        "new commit hook",
+        "new hook step-0 Completed",
+        "new hook zombie Completed",
+    ]
+    sound_lab.gate.touch()
+    os.kill(sleeper.pid, signal.SIGCONT)
+    done = sound_lab.end_of(sleeper)
+    assert done.status == 1
+    assert "LeaseLostError" in done.err
+    assert sound_lab.noted()[len(before) :] == [
+        "old artifact LeaseLostError",
+        "old variable LeaseLostError",
+        "old slot LeaseLostError",
+        "old rate LeaseLostError",
+        "old transaction done",
+        "old end",
+    ]
+    assert count_of_events(sound_lab) == events
+
+
+def count_of_events(lab: Lab) -> int:
+    """Return how many events are on record."""
+    with lab.ledger() as ledger:
+        return len(ledger.events(limit=100_000))

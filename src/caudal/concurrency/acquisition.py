@@ -62,7 +62,7 @@ class Acquisition:
         self._ticket = self._slots.ticket(
             names,
             holder=label_of(self._run) if holder is None else str(holder),
-            run_id=None if self._run is None else self._run.id,
+            run=self._run,
             slots=occupy,
             is_rate=is_rate,
             max_retries=max_retries,

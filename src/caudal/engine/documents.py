@@ -77,7 +77,14 @@ def created(
 
 
 def record(write: DocumentWrite) -> None:
-    """Have a change written soon, in order with what the run in charge does."""
+    """Have a change written soon, in order with what the run in charge does.
+
+    Raises:
+        LeaseLostError: Another process owns the flow run in charge.
+    """
+    run = current.get()
+    if run is not None:
+        cast("FlowScope", run.scope).make_sure()
     who = maker()
     who.journal.put(DocumentItem(write, who.fence))
 

@@ -288,11 +288,12 @@ def _stop_tasks(
 
 
 def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:
-    """Run the user's hooks of a moment; their failures are logged and change nothing."""
+    """Run the user's hooks of a moment, unless another process owns the run; their failures are logged and change nothing."""
     spec = scope.spec
-    if spec is None or not spec.hooks:
+    hooks = None if spec is None else spec.hooks.get(moment)
+    if spec is None or not hooks or not (yield from scope.is_own()):
         return
-    for hook in spec.hooks.get(moment, ()):
+    for hook in hooks:
         try:
             yield Hook(hook, spec.decorated, flow_view(scope), scope.state())
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -10,11 +11,12 @@ from uuid import UUID
 from msgspec import UNSET
 
 from caudal.clock import timestamp
+from caudal.engine.commands import Io
 from caudal.engine.context import added_tags
 from caudal.engine.dispatcher import Dispatcher
 from caudal.engine.origins import Origins
 from caudal.engine.stopping import Stop
-from caudal.exceptions import LeaseLostError
+from caudal.exceptions import LeaseLostError, LedgerError
 from caudal.ledger.control import SUSPENDED
 from caudal.ledger.port import FlowWrite
 from caudal.model.ids import TaskRunIds, format_id, new_id
@@ -22,8 +24,9 @@ from caudal.model.runs import Fence, FlowRunChange, Move
 from caudal.model.states import State, StateType, is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from caudal.engine.commands import Command
     from caudal.engine.dispatcher import Submitted
     from caudal.engine.journal import Journal
     from caudal.engine.lineage import Lineage
@@ -256,6 +259,26 @@ class FlowScope:
     def lose(self, reason: str) -> None:
         """Learn that the ledger refused to write for this run; nothing further starts."""
         self.lost = self.stopping = reason
+
+    def make_sure(self) -> None:
+        """Do nothing if the run is still this process's own: the ledger is asked where the lease has run out.
+
+        Raises:
+            LeaseLostError: It is not.
+        """
+        if timestamp() > self.parts.trusted_until:
+            with suppress(
+                LedgerError
+            ):  # nobody can look now; what is not its own is refused
+                self.parts.renew()
+        self.check()
+
+    def is_own(self) -> Generator[Command, Any, bool]:
+        """Return whether the run is still this process's own; see `make_sure`."""
+        if timestamp() > self.parts.trusted_until:
+            with suppress(LeaseLostError):
+                yield Io(self.make_sure)
+        return self.lost is None
 
     def check(self) -> None:
         """Do nothing while this process may go on with the run.

@@ -28,7 +28,7 @@ def acquire(run: LiveTask, tags: frozenset[str]) -> Generator[Command, Any, None
         return
     ticket = run.ticket = slots.ticket(
         names,
-        run_id=run.id,
+        run=run,
         holder=label_of(run),
         is_stopped=lambda: scope.stopping is not None,
     )

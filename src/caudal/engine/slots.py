@@ -23,7 +23,7 @@ from collections import deque
 from contextlib import suppress
 from math import inf
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.clock import monotonic, timestamp
 from caudal.engine.liveness import is_alive
@@ -34,7 +34,7 @@ from caudal.engine.tickets import (
     hopeless,
     too_often,
 )
-from caudal.exceptions import LedgerError
+from caudal.exceptions import LeaseLostError, LedgerError
 from caudal.ledger.encoding import clean_text
 from caudal.ledger.limits import Grant, SlotRequest
 from caudal.model.limits import TAG_PREFIX
@@ -82,7 +82,7 @@ class Slots:
         names: Iterable[str],
         *,
         holder: str,
-        run_id: bytes | None = None,
+        run: Any = None,
         slots: int = 1,
         is_rate: bool = False,
         max_retries: int | None = None,
@@ -93,20 +93,23 @@ class Slots:
         Args:
             names: The limits.
             holder: Who uses them, for people.
-            run_id: The run whose code that is, None outside of runs.
+            run: The run whose code that is, None outside of runs.
             slots: How many of each.
             is_rate: Whether they are used up, instead of held.
             max_retries: See ``Ticket``.
             is_stopped: See ``Ticket``.
         """
+        scope = None if run is None else run.scope
         request = SlotRequest(
             os.urandom(16),
             tuple(sorted(set(names))),
             slots,
             self._owner,
-            run_id,
+            None if run is None else run.id,
             clean_text(holder),
             is_rate,
+            None if scope is None else scope.id,
+            None if scope is None else scope.fence,
         )
         return Ticket(request, max_retries=max_retries, is_stopped=is_stopped)
 
@@ -115,6 +118,7 @@ class Slots:
 
         Raises:
             LedgerError: The ledger cannot be asked.
+            LeaseLostError: Another process owns the flow run whose code asks.
         """
         self._start()
         self._hold_lease()
@@ -296,7 +300,7 @@ class Slots:
                 queue.begin_turn()
             try:
                 outcome = self._acquire(ticket)
-            except LedgerError as error:
+            except (LedgerError, LeaseLostError) as error:
                 queue.drop(ticket)
                 ticket.settle(error=error)
                 continue

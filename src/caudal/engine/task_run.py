@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
     ConfigurationError,
     CrashedRun,
-    LedgerError,
     ResumeMismatchError,
     RunTimeoutError,
     SerializationError,
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 
     from caudal.engine.caching import Keeping
     from caudal.engine.commands import Command
-    from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import InputRun
     from caudal.model.specs import TaskSpec
     from caudal.runners.port import Runner
@@ -173,7 +170,7 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
                 return
         run.move(_RUNNING, "Retrying" if failures else "Running")
         if run.at > run.scope.parts.trusted_until:
-            yield Io(_make_sure, run.scope)
+            yield Io(run.scope.make_sure)
         if spec.hooks:
             yield from _hooks(run, "running")
         try:
@@ -197,17 +194,6 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
         failures += 1
         if not (yield from _prepare_retry(run, state, failures)):
             return
-
-
-def _make_sure(scope: FlowScope) -> None:
-    """Go on if the flow run is still this process's own, after the lease has run out.
-
-    Raises:
-        LeaseLostError: It is not.
-    """
-    with suppress(LedgerError):  # nobody can look now; what is not its own is refused
-        scope.parts.renew()
-    scope.check()
 
 
 def _derived_state(value: Any) -> Generator[Command, Any, State[Any]]:
@@ -384,8 +370,11 @@ def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bo
 
 
 def _hooks(run: LiveTask, moment: str) -> Generator[Command, Any, None]:
-    """Run the user's hooks of a moment; their failures are logged and change nothing."""
-    for hook in run.spec.hooks.get(moment, ()):
+    """Run the user's hooks of a moment, unless another process owns the flow run; their failures are logged and change nothing."""
+    hooks = run.spec.hooks.get(moment)
+    if not hooks or not (yield from run.scope.is_own()):
+        return
+    for hook in hooks:
         try:
             yield Hook(hook, run.spec.decorated, task_view(run), run.state())
         except Exception:  # noqa: BLE001 - the user's code; hooks never change the state

@@ -301,6 +301,10 @@ def _run_hook(
     transaction: BaseTransaction, hook: Callable[..., Any], kind: str
 ) -> Generator[Command, Any, None]:
     name = getattr(hook, "__name__", None) or repr(hook)
+    run = transaction.owner
+    if run is not None and not (yield from run.scope.is_own()):
+        transaction.logger.warning("%s hook %r is not run: another process owns the flow run", kind, name)  # fmt: skip
+        return
     transaction.logger.info("Running %s hook %r", kind, name)
     try:
         yield Hook(hook, transaction)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.json import Decoder
 
-from caudal.exceptions import ObjectAlreadyExists, ObjectNotFound
+from caudal.exceptions import LeaseLostError, ObjectAlreadyExists, ObjectNotFound
 from caudal.ledger.encoding import encode
 from caudal.ledger.limits import Grant, Refusal
 from caudal.ledger.takeover import is_gone
+from caudal.model.ids import format_id
 from caudal.model.limits import LimitChange, SlotsChange, holders_of, use_up
 
 if TYPE_CHECKING:
@@ -74,6 +75,20 @@ def check_exists(name: str, *, found: bool, expected: bool | None) -> None:
         raise ObjectNotFound("concurrency limit", name)
     if expected is False and found:
         raise ObjectAlreadyExists("concurrency limit", name)
+
+
+def check_owner(request: SlotRequest, stored: tuple[bytes | None, int] | None) -> None:
+    """Do nothing if the process that asks owns the flow run for whose code it asks, or that is not on record yet.
+
+    Args:
+        request: Who wants what.
+        stored: Owner and attempt of the flow run as the ledger has it, None when it has none.
+
+    Raises:
+        LeaseLostError: Another process owns it.
+    """
+    if request.flow_run_id is not None and stored not in {None, request.fence}:
+        raise LeaseLostError(format_id(request.flow_run_id))
 
 
 def decide(

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from caudal.model.limits import Holder, Limit, LimitChange
-    from caudal.model.runs import Lease
+    from caudal.model.runs import Fence, Lease
 
 #: Holders that a sentence names before it counts the others.
 _NAMED = 3
@@ -28,6 +28,9 @@ class SlotRequest(NamedTuple):
     label: str
     #: Whether the slots are used up and come back with time, instead of being held until they are released.
     is_rate: bool = False
+    #: The flow run whose code asks, and proof that the process owns it; None outside of flow runs.
+    flow_run_id: bytes | None = None
+    fence: Fence | None = None
 
 
 class Grant(NamedTuple):
@@ -108,6 +111,9 @@ class Limits(Protocol):
         process is gone (no lease, an expired one, or one for which ``is_alive`` is false) does not count and is removed.
         Limits that are not defined or not active do not count either. A request of a rate limit is refused by a limit whose
         slots do not come back. The process that asks must hold a lease; a refusal that finds nobody gone writes nothing.
+
+        Raises:
+            LeaseLostError: The flow run that the request names is on record with another owner or attempt than its fence says; nothing is acquired.
         """
         ...
 

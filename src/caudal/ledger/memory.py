@@ -67,7 +67,9 @@ class MemoryLedger:
         self.control = MemoryControl(
             self._open, self.commit, self._flow_runs, self._task_runs, self._leases
         )
-        self.limits: Limits = MemoryLimits(self._open, self.leases, self._record)
+        self.limits: Limits = MemoryLimits(
+            self._open, self.leases, self._record, self.flow_run
+        )
         self.documents: MemoryDocuments = MemoryDocuments(self._open, self.commit)
 
     def commit(self, batch: Batch) -> Receipt:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from caudal.ledger.encoding import encode
-from caudal.ledger.granting import check_exists, decide, live_holders, released_events
+from caudal.ledger.granting import (
+    check_exists,
+    check_owner,
+    decide,
+    live_holders,
+    released_events,
+)
 from caudal.model.limits import fold_limit
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from caudal.ledger.limits import Grant, Refusal, SlotRequest
     from caudal.ledger.plan import NewEvent
     from caudal.model.limits import Holder, Limit, LimitChange
-    from caudal.model.runs import Lease
+    from caudal.model.runs import FlowRunRow, Lease
 
 
 class MemoryLimits:
@@ -27,6 +33,7 @@ class MemoryLimits:
         opened: Gives the ledger's lock, or raises when it is closed.
         leases: Returns all leases.
         record: Appends events.
+        flow_run: Returns a flow run, or None.
     """
 
     def __init__(
@@ -34,8 +41,10 @@ class MemoryLimits:
         opened: Callable[[], RLock],
         leases: Callable[[], Sequence[Lease]],
         record: Callable[[Iterable[NewEvent]], None],
+        flow_run: Callable[[bytes], FlowRunRow | None],
     ) -> None:
         self._opened, self._leases, self._record = opened, leases, record
+        self._flow_run = flow_run
         self._limits: dict[str, Limit] = {}
         self._holders: list[Holder] = []
 
@@ -73,6 +82,8 @@ class MemoryLimits:
     ) -> Grant | Refusal:
         """Acquire slots of all limits that a request names, or of none."""
         with self._opened():
+            row = self._flow_run(request.flow_run_id or b"")
+            check_owner(request, None if row is None else (row.owner, row.attempt))
             holders = [each for each in self._holders if each.name in request.names]
             live = live_holders(holders, self._leases(), now, is_alive, request.owner)
             made = decide(request, self._limits, holders, live, now)

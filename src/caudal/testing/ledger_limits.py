@@ -8,11 +8,11 @@ from math import isclose
 from os import urandom
 from typing import TYPE_CHECKING
 
-from caudal.exceptions import ObjectAlreadyExists, ObjectNotFound
+from caudal.exceptions import LeaseLostError, ObjectAlreadyExists, ObjectNotFound
 from caudal.ledger.limits import Grant, Refusal, SlotRequest
 from caudal.ledger.replay import rebuild
 from caudal.model.limits import Holder, Limit, LimitChange
-from caudal.testing.samples import START, lease_of, raised
+from caudal.testing.samples import START, SampleRun, lease_of, raised
 
 if TYPE_CHECKING:
     from caudal.ledger.port import Ledger
@@ -110,6 +110,23 @@ class LimitConformance:
         assert Grant((), ("nowhere",)) == self._acquire(ledger, request)
         assert not ledger.limits.holders()
         assert events == len(ledger.events())
+
+    def test_a_process_that_lost_a_run_gets_no_slots_for_it(
+        self, ledger: Ledger
+    ) -> None:
+        """Its fence has to be the stored one; a run that is not on record yet is nobody else's."""
+        ledger.limits.change(LimitChange("db", 9), 1.0)
+        run = SampleRun()
+        wish = self._request(ledger, "db")._replace(flow_run_id=run.id, fence=run.fence)
+        assert isinstance(self._acquire(ledger, wish), Grant)
+        run.start(ledger)
+        wish = wish._replace(id=urandom(16))
+        assert isinstance(self._acquire(ledger, wish), Grant)
+        ledger.sweep(LATER, lambda _: False)
+        before = len(ledger.events())
+        raised(LeaseLostError, lambda: self._acquire(ledger, wish))
+        assert len(ledger.events()) == before
+        self._audit(ledger)
 
     def test_a_second_release_finds_nothing(self, ledger: Ledger) -> None:
         """Releasing what is not held changes and records nothing."""

@@ -210,9 +210,8 @@ class SqliteLedger:
     ) -> Sequence[FlowRunRow]:
         """Return durable flow runs that have not come to an end of their own, oldest first."""
         where = "durable_key IS NOT NULL" if durable_key is None else "durable_key = ?"
-        values = [given_up, limit]
-        if durable_key is not None:
-            values.insert(0, durable_key)
+        key = [] if durable_key is None else [durable_key]
+        values = [*key, given_up, limit]
         query = self._queries["unfinished_flow_runs"].format(where=where)
         found = self._database.read(query, values)
         return [flow_run_row(values) for values in found]

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import astuple
 
 from caudal.ledger.encoding import encode
-from caudal.ledger.granting import check_exists, decide, live_holders, released_events
+from caudal.ledger.granting import (
+    check_exists,
+    check_owner,
+    decide,
+    live_holders,
+    released_events,
+)
 from caudal.ledger.sqlite.bulk import BulkStatement
 from caudal.ledger.sqlite.rows import event_values
 from caudal.model.limits import Holder, Limit, fold_limit
@@ -78,6 +84,8 @@ class SqliteLimits:
             def read(query: str, *values: Any) -> list[Any]:
                 return cursor.execute(self._queries[query], values).fetchall()
 
+            found = read("fences", request.flow_run_id)
+            check_owner(request, found[0][1:] if found else None)
             made = self._decide(request, now, is_alive, read)
             self._record(cursor, made.events)
             self._drop(cursor, made.gone)
