@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypeV
 from caudal.model.retries import retry_policy
 from caudal.model.signatures import Binder, collecting, kind_of
 from caudal.model.specs import Spec
+from caudal.option_checks import check_options, seconds_of
+from caudal.task_options import NotSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
     from caudal.model.retries import RetryPolicy
@@ -59,6 +61,7 @@ class Decorated(Generic[P, R_co, S]):
             known = ", ".join(sorted(self.defaults))
             msg = f"@{self.kind} has no option {unknown}; it has {known}"
             raise TypeError(msg)
+        check_options(self.kind, options)
         self.fn = fn
         self.options = {**self.defaults, **options}
         function = cast("Any", fn)
@@ -80,8 +83,11 @@ class Decorated(Generic[P, R_co, S]):
         return self.__name__
 
     def _retry_policy(self, jitter: float | None) -> RetryPolicy | None:
-        retries: int | None = self.options["retries"]
-        return retry_policy(retries or 0, self.options["retry_delay_seconds"], jitter)
+        retries = int(float(self.options["retries"] or 0))
+        return retry_policy(retries, self.options["retry_delay_seconds"], jitter)
+
+    def _timeout(self) -> float | None:
+        return seconds_of(self.options["timeout_seconds"])
 
     def _make_spec(self) -> S:
         raise NotImplementedError
@@ -112,11 +118,15 @@ class Decorated(Generic[P, R_co, S]):
         return isinstance(self._given, staticmethod)
 
     def with_options(self, **options: Any) -> Self:
-        """Return the same with some options changed; see the decorator for their meaning. None keeps an option as it is."""
-        given = {name: value for name, value in options.items() if value is not None}
+        """Return the same with some options changed; see the decorator for their meaning. None and ``NotSet`` keep an option as it is."""
+        given = {
+            name: value
+            for name, value in options.items()
+            if value is not None and value is not NotSet
+        }
         changed = type(self)(self._given, **{**self.options, **given})
         kept = {
-            moment: hooks
+            moment: [*hooks]
             for moment, hooks in self.spec.hooks.items()
             if f"on_{moment}" not in given
         }
@@ -136,12 +146,17 @@ class Decorated(Generic[P, R_co, S]):
         return self._add_hook("running", fn)
 
     def _add_hook(self, moment: str, fn: Callable[..., Any]) -> Callable[..., Any]:
-        hooks = dict(self.spec.hooks)
-        hooks[moment] = (*hooks.get(moment, ()), fn)
-        self.set_hooks(hooks)
+        self.hooks_at(moment).append(fn)
         return fn
 
-    def set_hooks(self, hooks: Mapping[str, Sequence[Callable[..., Any]]]) -> None:
+    def hooks_at(self, moment: str) -> list[Callable[..., Any]]:
+        """Return the hooks that run at a moment: the list itself, to which others may be added."""
+        hooks = dict(self.spec.hooks)
+        at = hooks.setdefault(moment, [])
+        self.set_hooks(hooks)
+        return at
+
+    def set_hooks(self, hooks: Mapping[str, list[Callable[..., Any]]]) -> None:
         """Give it other hooks, by the moment they run at."""
         self.spec.hooks = hooks
 
@@ -174,7 +189,7 @@ def _name_of(fn: Any) -> str:
 
 def hook_lists(
     options: dict[str, Any], moments: Iterable[str]
-) -> dict[str, tuple[Callable[..., Any], ...]]:
+) -> dict[str, list[Callable[..., Any]]]:
     """Return hooks by the moment they run at.
 
     Args:
@@ -184,16 +199,15 @@ def hook_lists(
     Raises:
         TypeError: What was given is no list of functions.
     """
-    hooks: dict[str, tuple[Callable[..., Any], ...]] = {}
+    hooks: dict[str, list[Callable[..., Any]]] = {}
     for moment in moments:
         given = options[f"on_{moment}"]
         if given is None:
             continue
-        if not isinstance(given, (list, tuple)) or not all(
-            callable(hook) for hook in cast("list[Any]", given)
-        ):
+        listed: list[Any] = [*given] if hasattr(given, "__iter__") else [None]
+        if not all(map(callable, listed)):
             msg = f"on_{moment} takes a list of functions (decorated, run, state), not {given!r}"
             raise TypeError(msg)
-        if given:
-            hooks[moment] = tuple(cast("list[Callable[..., Any]]", given))
+        if listed:
+            hooks[moment] = listed
     return hooks

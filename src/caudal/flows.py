@@ -18,6 +18,7 @@ from typing import (
 
 from caudal.decorated import Decorated, hook_lists, running
 from caudal.model.specs import FlowSpec
+from caudal.option_attributes import FlowAttributes
 from caudal.twins import dispatched, in_thread
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-class Flow(Decorated[P, R_co, FlowSpec]):
+class Flow(FlowAttributes, Decorated[P, R_co, FlowSpec]):
     """A function whose calls are recorded as flow runs.
 
     Made by `flow`, which says what the arguments mean.
@@ -97,9 +98,7 @@ class Flow(Decorated[P, R_co, FlowSpec]):
             run_name=given["flow_run_name"],
             retry=self._retry_policy(None),
             retry_is_given=given["retries"] is not None,
-            timeout=None
-            if given["timeout_seconds"] is None
-            else float(given["timeout_seconds"]),
+            timeout=self._timeout(),
             persist=_persists(given),
             durable=bool(given["durable"]),
             serializer=given["result_serializer"],

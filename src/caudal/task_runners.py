@@ -20,6 +20,9 @@ class TaskRunner:
     """
 
     def __init__(self, max_workers: int | None = None) -> None:
+        if not isinstance(max_workers, (int, type(None))):  # pyright: ignore[reportUnnecessaryIsInstance]
+            msg = f"max_workers takes a whole number, not {max_workers!r}"
+            raise TypeError(msg)
         if max_workers is not None and max_workers < 1:
             msg = f"max_workers must be 1 or more, not {max_workers!r}"
             raise ValueError(msg)

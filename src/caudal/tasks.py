@@ -17,6 +17,7 @@ from typing import (
 from caudal.decorated import Decorated, hook_lists, running
 from caudal.delayed import Delayable
 from caudal.model.specs import TaskSpec
+from caudal.option_attributes import TaskAttributes
 from caudal.task_options import (
     DEFAULTS,
     NotSet,
@@ -29,7 +30,7 @@ from caudal.task_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from datetime import timedelta
 
     from caudal.filesystems import ResultStorage
@@ -55,7 +56,7 @@ T = TypeVar("T")
 _HOOKS = ("completion", "failure", "running", "commit", "rollback")
 
 
-class Task(Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
+class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
     """A function whose calls are recorded as task runs.
 
     Made by `task`, which says what the arguments mean.
@@ -71,6 +72,10 @@ class Task(Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
             from caudal.model.cache import CacheKeyFnPolicy  # noqa: PLC0415 - 10 ms that only caching tasks need
 
             policy = CacheKeyFnPolicy(cache_key_fn=given["cache_key_fn"])
+        elif policy is None and given["result_storage_key"] is None:
+            from caudal.model.cache import NO_CACHE  # noqa: PLC0415 - as above
+
+            policy = NO_CACHE
         expiration = given["cache_expiration"]
         spec = TaskSpec(
             self.fn,
@@ -81,9 +86,7 @@ class Task(Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
             run_name=given["task_run_name"],
             retry=self._retry_policy(given["retry_jitter_factor"]),
             retry_is_given=given["retries"] is not None,
-            timeout=None
-            if given["timeout_seconds"] is None
-            else float(given["timeout_seconds"]),
+            timeout=self._timeout(),
             persist=persists(given),
             serializer=given["result_serializer"],
             storage=given["result_storage"],
@@ -104,11 +107,11 @@ class Task(Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
         if (
             spec.assets is not None
         ):  # a hook, even none, keeps its runs off the shortest way
-            spec.hooks = {**spec.hooks, "materialization": ()}
+            spec.hooks = {**spec.hooks, "materialization": []}
         spec.plain = is_plain(spec)
         return spec
 
-    def set_hooks(self, hooks: Mapping[str, Sequence[Callable[..., Any]]]) -> None:
+    def set_hooks(self, hooks: Mapping[str, list[Callable[..., Any]]]) -> None:
         """Give it other hooks, by the moment they run at."""
         super().set_hooks(hooks)
         self.spec.plain = is_plain(self.spec)

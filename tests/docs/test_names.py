@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from caudal import Flow, Task
+from caudal import Flow, Task, flow, task
 
 PAGE = Path(__file__).parents[2] / "docs/coming-from-prefect.md"
 
@@ -44,7 +44,7 @@ def is_there(title: str, name: str) -> bool:
         case "Options of `@task`":
             return name in Task.defaults
         case "`Flow`" | "`Task`":
-            return hasattr(Flow if "Flow" in title else Task, name)
+            return hasattr(flow(rows) if "Flow" in title else task(rows), name)
         case _:
             return any(_found(f"{module}.{name}") for module in _modules(title))
 

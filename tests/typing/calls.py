@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, assert_type
 
 from caudal import State, allow_failure, flow, task, unmapped
@@ -115,6 +115,15 @@ def options() -> None:
     assert_type(label.with_options(name="other").submit(3), Future[str])
     assert_type(fetch.with_options(tags={"slow"}).map(["a"]), FutureList[bytes])
     assert_type(pipeline.with_options(retries=3)(["monday"], dry=True), str)
+
+
+def attributes() -> None:
+    """Read options."""
+    assert_type(count.retries, int)
+    assert_type(count.tags, frozenset[str])
+    assert_type(pipeline.timeout_seconds, float | None)
+    assert_type(pipeline.parameters.required, list[str])
+    assert_type(pipeline.on_failure_hooks, list[Callable[..., Any]])
 
 
 async def main() -> None:

@@ -127,10 +127,8 @@ def _transactions() -> Any:
 def _is_transactional(spec: TaskSpec) -> bool:
     """Say whether runs of a task are transactions without one around them."""
     policy = spec.cache_policy
-    return (
-        "commit" in spec.hooks
-        or "rollback" in spec.hooks
-        or (policy is not None and policy.isolation_level is not None)
+    return bool(spec.hooks.get("commit") or spec.hooks.get("rollback")) or (
+        policy is not None and policy.isolation_level is not None
     )
 
 

@@ -60,20 +60,7 @@ class Validator:
 
     def _read_hints(self) -> dict[str, Any]:
         if self._hints is None:
-            given = {
-                name: parameter.annotation
-                for name, parameter in inspect.signature(self._fn).parameters.items()
-                if parameter.annotation is not parameter.empty
-                and parameter.kind
-                not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            }
-            if given:
-                try:
-                    resolved = get_type_hints(_hinted(self._fn), include_extras=True)
-                except NameError:
-                    resolved = _one_by_one(self._fn, given)
-                given = {name: hint for name, hint in resolved.items() if name in given}
-            self._hints = given
+            self._hints = hints_of(self._fn)
         return self._hints
 
     def _coerced(self, name: str, value: Any, hint: Any) -> Any:
@@ -90,6 +77,23 @@ class Validator:
                 adapter = TypeAdapter(hint)
             self._adapters[name] = adapter
         return cast("Any", adapter).validate_python(value)
+
+
+def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Return the type hints of a function's parameters by name, but for ``*args`` and ``**kwargs``."""
+    given = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(fn).parameters.items()
+        if parameter.annotation is not parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    if not given:
+        return {}
+    try:
+        resolved = get_type_hints(_hinted(fn), include_extras=True)
+    except NameError:
+        resolved = _one_by_one(fn, given)
+    return {name: hint for name, hint in resolved.items() if name in given}
 
 
 def _hinted(fn: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from caudal.model.assets import TaskAssets
     from caudal.model.retries import RetryPolicy
@@ -82,7 +82,7 @@ class Spec:
     log_prints: bool | None
     tags: frozenset[str]
     #: Hooks by the moment they run at: running, completion, failure, cancellation, crashed, commit, rollback.
-    hooks: Mapping[str, Sequence[Callable[..., Any]]]
+    hooks: Mapping[str, list[Callable[..., Any]]]
 
     def __init__(self, fn: Callable[..., Any], decorated: Any, **fields: Any) -> None:
         self.fn = self.body = fn
