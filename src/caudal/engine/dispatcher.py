@@ -87,6 +87,8 @@ class Dispatcher:
         #: Runs handed to threads and not finished, kept only where there is a limit.
         self._started = 0
         self._ready: deque[Submitted] = deque()
+        #: How many runs block the event loop while they wait for others: meanwhile none goes on there.
+        self._loop_blocks = 0
         #: Locks of runs that waited for others and want their place back; they come before those that are ready.
         self._returning: deque[threading.Lock] = deque()
         #: Runs submitted and not finished.
@@ -182,7 +184,7 @@ class Dispatcher:
     def _start(self, run: Submitted) -> None:
         if self._limit is not None:
             with self._lock:
-                if self._started >= self._limit:
+                if self._started >= self._limit or (run.on_loop and self._loop_blocks):
                     self._ready.append(run)
                     return
                 self._started += 1
@@ -226,13 +228,36 @@ class Dispatcher:
             self._parts.timers.after(pause, lambda: self._start(run), self)
 
     def give_away(self) -> None:
-        """Let another run have the place of one that waits for others."""
+        """Let another run have the place of one that waits for others, and its thread of the pool."""
         self._parts.pool.give_away()
         self._release()
 
     def take_back(self) -> None:
         """Wait until the runner has a place again."""
         self._parts.pool.take_back()
+        self._take_back()
+
+    def give_away_on_loop(self) -> None:
+        """Let a run that needs no event loop have the place of one whose code blocks it to wait for others."""
+        if self._parts.is_loop_thread():
+            self._loop_blocks += 1
+        self._release()
+
+    def take_back_on_loop(self) -> None:
+        """Wait until the runner has a place again; then runs start on the event loop again."""
+        self._take_back()
+        if not self._parts.is_loop_thread():
+            return
+        self._loop_blocks -= 1
+        while self._limit is not None:
+            with self._lock:
+                following = self._following() if self._started < self._limit else None
+                if following is None:
+                    return
+                self._started += 1
+            self._hand_over(following)
+
+    def _take_back(self) -> None:
         if self._limit is None:
             return
         with self._lock:
@@ -245,11 +270,13 @@ class Dispatcher:
         mine.acquire()
 
     async def _drive_async(self, run: Submitted) -> None:
+        run.place = _LoopPlace(self)
         try:
             if not run.done:
                 await run_async(self._parts.task_program(run, self._runner))
         except BaseException as error:  # noqa: BLE001 - see drive
             _crash(run, error)
+        run.place = None
         self._coroutines.pop(run, None)
         self._finished()
 
@@ -261,11 +288,21 @@ class Dispatcher:
             if self._returning:
                 self._returning.popleft().release()
                 return
-            if not self._ready:
+            following = self._following()
+            if following is None:
                 self._started -= 1
                 return
-            following = self._ready.popleft()
         self._hand_over(following)
+
+    def _following(self) -> Submitted | None:
+        """Take the next run that can start off those that are ready."""
+        if not self._loop_blocks:
+            return self._ready.popleft() if self._ready else None
+        for place, run in enumerate(self._ready):
+            if not run.on_loop:
+                del self._ready[place]
+                return run
+        return None
 
     def _finished(self) -> None:
         self._release()
@@ -276,6 +313,27 @@ class Dispatcher:
             callbacks, self._on_drained = self._on_drained, []
         for callback in callbacks:
             callback()
+
+
+class _LoopPlace:
+    """What a run on the event loop holds: a place of its runner, and no thread.
+
+    Args:
+        dispatcher: The run's.
+    """
+
+    __slots__ = ("_dispatcher",)
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def give_away(self) -> None:
+        """Let another run have the place."""
+        self._dispatcher.give_away_on_loop()
+
+    def take_back(self) -> None:
+        """Wait until there is a place again."""
+        self._dispatcher.take_back_on_loop()
 
 
 def _is_below_loop(run: Submitted) -> bool:

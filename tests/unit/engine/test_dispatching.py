@@ -154,6 +154,27 @@ def test_sync_and_async_tasks_wait_for_each_other() -> None:
     assert flow(body, name="around")() == 2 * 4 * 45
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, None])
+@pytest.mark.parametrize("levels", [1, 3])
+def test_coroutines_that_block_for_others_do_not_deadlock(
+    limit: int | None, levels: int
+) -> None:
+    """What they wait for gets the place, not a coroutine with which the blocked loop cannot go on."""
+
+    @task
+    async def depth(number: int, levels: int) -> int:
+        await asyncio.sleep(0)
+        below = depth.submit(number, levels - 1) if levels > 1 else double.submit(number)  # fmt: skip
+        return below.result()
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=limit))
+    def around() -> list[int]:
+        blocking = [depth.submit(number, levels) for number in range(4)]
+        return [future.result() for future in [*blocking, *adouble.map(range(4))]]
+
+    assert around() == [0, 2, 4, 6, 0, 2, 4, 6]
+
+
 def test_an_async_task_may_submit_and_wait() -> None:
     """A coroutine function that submits another one and asks for its result does not hang."""
 
