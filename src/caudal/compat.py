@@ -25,17 +25,20 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 #: Modules that have another place in caudal; the others have the same name below ``caudal``.
-_MODULES = {
-    "prefect.client.orchestration": "caudal.client",
-    "prefect.flow_runs": "caudal",
+MODULES = {
+    "prefect.assets.core": "caudal.assets",
+    "prefect.assets.materialize": "caudal.assets",
+    "prefect.input.run_input": "caudal.input",
+    "prefect.logging.formatters": "caudal.logging",
+    "prefect.logging.loggers": "caudal.logging",
     "prefect.main": "caudal",
-    "prefect.utilities": "caudal",
-    "prefect.utilities.annotations": "caudal",
+    "prefect.settings.context": "caudal.settings",
 }
 
 #: Names that carry the brand; ``PREFECT_...`` is ``CAUDAL_...``.
 _NAMES = {
     "PrefectException": "CaudalError",
+    "PrefectDistributedFuture": "DistributedFuture",
     "PrefectFlowRunFuture": "FlowRunFuture",
     "PrefectFuture": "Future",
     "PrefectFutureList": "FutureList",
@@ -90,9 +93,18 @@ def _adopt_variables() -> list[str]:
 class _Alias(ModuleType):
     """A module of Prefect's name with the contents of caudal's."""
 
+    _target: Any
+
     def __init__(self, name: str, target: Any) -> None:
         super().__init__(name)
-        self._target = target
+        self.__dict__["_target"] = target
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A module below this one does not hide a name of this one, such as prefect.assets.materialize.
+        if not isinstance(value, _Alias) or isinstance(
+            getattr(self._target, name, value), ModuleType
+        ):
+            super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name not in _COPIED:
@@ -146,11 +158,11 @@ def _find_target(fullname: str) -> Any:
     parent, _, name = fullname.rpartition(".")
     if name.startswith("_"):
         return None
-    ours = _MODULES.get(fullname, f"caudal{fullname.removeprefix('prefect')}")
+    ours = MODULES.get(fullname, f"caudal{fullname.removeprefix('prefect')}")
     try:
         if find_spec(ours) is not None:
             return importlib.import_module(ours)
-    except ModuleNotFoundError:  # its parent is no package
+    except (ModuleNotFoundError, ValueError):  # its parent is no package
         pass
     held = getattr(_find_target(parent), name, None) if parent else None
     return None if callable(held) else held

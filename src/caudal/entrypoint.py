@@ -16,6 +16,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caudal.decorated import Decorated
 from caudal.engine.context import loading
 from caudal.engine.tracebacks import is_internal, user_traceback
 from caudal.exceptions import (
@@ -24,13 +25,16 @@ from caudal.exceptions import (
     ScriptError,
     UnspecifiedFlowError,
 )
-from caudal.flows import Flow
+from caudal.model.specs import FlowSpec
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+#: A flow, in a module that `caudal.flows` uses.
+AnyFlow = Decorated[..., Any, FlowSpec]
 
-def load_flow(entrypoint: str) -> Flow[..., Any]:
+
+def load_flow(entrypoint: str) -> AnyFlow:
     """Return the flow that an entrypoint names.
 
     Args:
@@ -93,7 +97,7 @@ def load_module(path: Path) -> ModuleType:
     return module
 
 
-def choose_flow(module: ModuleType, path: Path, name: str | None) -> Flow[..., Any]:
+def choose_flow(module: ModuleType, path: Path, name: str | None) -> AnyFlow:
     """Return a module's flow of a name, or its only one.
 
     Args:
@@ -105,10 +109,10 @@ def choose_flow(module: ModuleType, path: Path, name: str | None) -> Flow[..., A
         MissingFlowError: There is no such flow, or none at all.
         UnspecifiedFlowError: There are several and none was named.
     """
-    flows: dict[str, Flow[..., Any]] = {
+    flows: dict[str, AnyFlow] = {
         variable: value
         for variable, value in vars(module).items()
-        if isinstance(value, Flow)
+        if isinstance(value, Decorated) and value.kind == "flow"
     }
     if name is not None:
         return flows.get(name) or _named(flows, path, name)
@@ -200,17 +204,17 @@ def _has_user_frame(error: BaseException) -> bool:
 
 
 def _by_first_variable(
-    flows: dict[str, Flow[..., Any]], module: str | None
-) -> dict[Flow[..., Any], str]:
+    flows: dict[str, AnyFlow], module: str | None
+) -> dict[AnyFlow, str]:
     """Return each flow, of all or of one module, with the first variable that holds it."""
-    first: dict[Flow[..., Any], str] = {}
+    first: dict[AnyFlow, str] = {}
     for variable, flow in flows.items():
         if module in {None, flow.__module__}:
             first.setdefault(flow, variable)
     return first
 
 
-def _named(flows: dict[str, Flow[..., Any]], path: Path, name: str) -> Flow[..., Any]:
+def _named(flows: dict[str, AnyFlow], path: Path, name: str) -> AnyFlow:
     for flow in flows.values():
         if name in {flow.name, flow.__qualname__}:
             return flow

@@ -15,6 +15,7 @@ from caudal.engine.pausing import Pausing
 from caudal.engine.waiting import blocked
 from caudal.exceptions import FlowRunNotPausableError, FlowRunWaitTimeout
 from caudal.ledger.control import PAUSED, SUSPENDED
+from caudal.logging import get_logger
 from caudal.twins import dispatched, in_thread
 
 if TYPE_CHECKING:
@@ -242,43 +243,64 @@ def _resume(flow_run_id: UUID | str, run_input: Any) -> FlowRun:
 async def _await_flow_run(
     flow_run_id: UUID | str,
     timeout: float | None = 10800,
-    poll_interval: float = POLL_SECONDS,
+    poll_interval: float | None = None,
+    *,
+    log_states: bool = False,
 ) -> FlowRun:
-    return await in_thread(_wait_for_flow_run, flow_run_id, timeout, poll_interval)
+    return await in_thread(
+        _wait_for_flow_run, flow_run_id, timeout, poll_interval, log_states=log_states
+    )
 
 
 @dispatched(_await_flow_run)
 def wait_for_flow_run(
     flow_run_id: UUID | str,
     timeout: float | None = 10800,
-    poll_interval: float = POLL_SECONDS,
+    poll_interval: float | None = None,
+    *,
+    log_states: bool = False,
 ) -> FlowRun:
     """Wait until a flow run has ended, in whatever process, and return it; where the caller can await, return an awaitable of it.
 
     Args:
         flow_run_id: The run: its id, the start of its id, or its name.
         timeout: Seconds to wait; None waits for ever.
-        poll_interval: Seconds between two looks.
+        poll_interval: Seconds between two looks; a quarter of one by default.
+        log_states: Log each state that the run is found in.
 
     Raises:
         FlowRunWaitTimeout: It has not ended in time.
     """
-    return _wait_for_flow_run(flow_run_id, timeout, poll_interval)
+    return _wait_for_flow_run(
+        flow_run_id, timeout, poll_interval, log_states=log_states
+    )
 
 
 def _wait_for_flow_run(
-    flow_run_id: UUID | str, timeout: float | None, poll_interval: float
+    flow_run_id: UUID | str,
+    timeout: float | None,
+    poll_interval: float | None,
+    *,
+    log_states: bool,
 ) -> FlowRun:
     client, started = get_client(), monotonic()
+    log = get_logger("flow_runs").info if log_states else _say_nothing
     run = client.read_flow_run(flow_run_id)
+    log("Flow run %r is in state %r", run.name, run.state.name)
     with blocked():
         while not run.state.is_final():
             if timeout is not None and monotonic() - started >= timeout:
                 raise FlowRunWaitTimeout(run.name, timeout)
-            time.sleep(poll_interval)
+            time.sleep(POLL_SECONDS if poll_interval is None else poll_interval)
             current_engine().sweep()
-            run = client.read_flow_run(run.id)
+            before, run = run, client.read_flow_run(run.id)
+            if run.state.name != before.state.name:
+                log("Flow run %r is in state %r", run.name, run.state.name)
     return run
+
+
+def _say_nothing(*_: object) -> None:
+    pass
 
 
 def _pausing(

@@ -13,6 +13,7 @@ from typing import (
     ParamSpec,
     Self,
     TypeVar,
+    cast,
     overload,
 )
 
@@ -326,3 +327,20 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     if fn is None:
         return partial(Flow[..., Any], **options)
     return Flow(fn, **options)
+
+
+def load_flow_from_entrypoint(entrypoint: str) -> Flow[..., Any]:
+    """Return the flow that an entrypoint names; flows that the file's code calls are not run.
+
+    Args:
+        entrypoint: ``FILE`` where the file defines one flow, else ``FILE:FLOW``. ``FLOW`` is the name of the variable, the flow or
+            the function.
+
+    Raises:
+        ScriptError: The file cannot be loaded.
+        MissingFlowError: It does not hold the flow.
+        UnspecifiedFlowError: It defines several flows and none was named.
+    """
+    from caudal.entrypoint import load_flow  # noqa: PLC0415 - rarely asked for
+
+    return cast("Flow[..., Any]", load_flow(entrypoint))

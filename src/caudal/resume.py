@@ -9,12 +9,12 @@ from caudal.engine.finding import find_flow_run
 from caudal.engine.flow_calls import resume_flow_run as make_resumed
 from caudal.engine.parameters import recorded_parameters
 from caudal.engine.recovery import recorded_runs
-from caudal.entrypoint import load_flow
 from caudal.exceptions import (
     FlowRunNotResumableError,
     ObjectNotFound,
     ScriptError,
 )
+from caudal.flows import load_flow_from_entrypoint
 from caudal.model.downstream import calls_of, named, to_run_again
 from caudal.running import run_scope
 
@@ -139,7 +139,7 @@ def load_recorded_flow(row: FlowRunRow) -> Flow[..., Any]:
 
         compat.install()
     file, _, _ = entrypoint.rpartition(":")
-    return load_flow(f"{file}:{row.flow_name}")
+    return load_flow_from_entrypoint(f"{file}:{row.flow_name}")
 
 
 def _bound(

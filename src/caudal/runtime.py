@@ -9,6 +9,7 @@ that are texts, numbers, times or None outside of a run can be set so.
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -237,3 +238,11 @@ flow_run: _FlowRun = _FlowRun()
 task_run: _TaskRun = _TaskRun()
 #: The deployment that the flow run is one of.
 deployment: _Deployment = _Deployment()
+
+# So that they can be imported like modules, as in Prefect: ``import caudal.runtime.flow_run``, ``from caudal.runtime.task_run import id``.
+for _name, _subject in {
+    "flow_run": flow_run,
+    "task_run": task_run,
+    "deployment": deployment,
+}.items():
+    sys.modules[f"{__name__}.{_name}"] = cast("Any", _subject)

@@ -33,6 +33,7 @@ from caudal.exceptions import (
 )
 from caudal.flow_runs import wait_for_flow_run
 from caudal.input import RunInput
+from caudal.logging import LogEavesdropper
 from caudal.resume import resume_flow_run as run_again
 
 if TYPE_CHECKING:
@@ -510,6 +511,24 @@ def test_whoever_waits_for_a_run_gets_it_when_it_has_ended(record: Record) -> No
     run_again(suspended, run.id)
     assert wait_for_flow_run(run.id).state_name == "Completed"
     assert asyncio.run(_waited(run.id)) == "Completed"
+
+
+def test_states_are_logged_while_somebody_waits() -> None:
+    """Each that the run is found in, when that is asked for."""
+
+    @flow
+    def quick() -> None: ...
+
+    run = get_client().create_flow_run(quick, "later")
+    thread = threading.Timer(0.2, lambda: run_again(quick, run.id))
+    thread.start()
+    with LogEavesdropper("caudal.flow_runs") as heard:
+        wait_for_flow_run(run.id, poll_interval=POLL, log_states=True)
+    thread.join()
+
+    told = heard.text().splitlines()
+    assert told[0].endswith("Flow run 'later' is in state 'Scheduled'")
+    assert told[-1].endswith("Flow run 'later' is in state 'Completed'")
 
 
 async def _waited(flow_run_id: Any) -> str:

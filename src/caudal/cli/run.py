@@ -49,7 +49,7 @@ def run(
     from caudal.cli.execution import carry_out, new_job, results_apart, resumed_job
     from caudal.cli.parameters import split_parameters
     from caudal.client import get_client
-    from caudal.entrypoint import load_flow
+    from caudal.flows import load_flow_from_entrypoint
     from caudal.settings import get_current_settings
 
     if as_prefect:
@@ -59,7 +59,7 @@ def run(
     texts = split_parameters(parameters)
     get_current_settings()  # wrong settings are reported before any of the user's code runs
     with results_apart(output) as results:
-        flow = load_flow(entrypoint)
+        flow = load_flow_from_entrypoint(entrypoint)
         if resumed is None:
             job = new_job(flow, texts)
         else:

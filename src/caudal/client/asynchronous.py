@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from caudal.artifacts.kinds import Artifact
     from caudal.client.operations import Operations
     from caudal.client.schemas.filters import LogFilter
-    from caudal.client.schemas.objects import FlowRunInput, Log, OrchestrationResult
+    from caudal.client.schemas.objects import (
+        Flow,
+        FlowRunInput,
+        Log,
+        OrchestrationResult,
+    )
     from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
     from caudal.client.schemas.sorting import LogSort
-    from caudal.flows import Flow
+    from caudal.flows import Flow as DecoratedFlow
     from caudal.model.checks import CheckResult
     from caudal.model.states import State
     from caudal.model.views import BlockDocument, FlowRun, TaskRun
@@ -47,6 +52,14 @@ class AsyncClient(AsyncLimitMethods):
     async def read_task_run(self, task_run_id: UUID | str) -> TaskRun:
         """See `SyncClient.read_task_run`."""
         return await in_thread(self._client.read_task_run, task_run_id)
+
+    async def read_flow_by_name(self, flow_name: str) -> Flow:
+        """See `SyncClient.read_flow_by_name`."""
+        return await in_thread(self._client.read_flow_by_name, flow_name)
+
+    async def api_healthcheck(self) -> Exception | None:
+        """See `SyncClient.api_healthcheck`."""
+        return await in_thread(self._client.api_healthcheck)
 
     async def read_flow_runs(self, **query: Unpack[FlowRunQuery]) -> list[FlowRun]:
         """See `SyncClient.read_flow_runs`."""
@@ -124,9 +137,31 @@ class AsyncClient(AsyncLimitMethods):
             self._client.set_flow_run_state, flow_run_id, state, force
         )
 
+    async def set_flow_run_name(self, flow_run_id: UUID | str, name: str) -> FlowRun:
+        """See `SyncClient.set_flow_run_name`."""
+        return await in_thread(self._client.set_flow_run_name, flow_run_id, name)
+
+    async def update_flow_run(
+        self,
+        flow_run_id: UUID | str,
+        flow_version: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        name: str | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> FlowRun:
+        """See `SyncClient.update_flow_run`."""
+        return await in_thread(
+            self._client.update_flow_run,
+            flow_run_id,
+            flow_version,
+            parameters,
+            name,
+            tags,
+        )
+
     async def create_flow_run(
         self,
-        flow: Flow[..., Any],
+        flow: DecoratedFlow[..., Any],
         name: str | None = None,
         parameters: dict[str, Any] | None = None,
         tags: Iterable[str] = (),

@@ -82,7 +82,7 @@ class RunControl:
         self,
         flow_run_id: UUID | str,
         state: State[Any],
-        force: bool = False,  # noqa: FBT001, FBT002, ARG002 - Prefect's signature
+        force: bool = False,  # noqa: FBT001, FBT002 - Prefect's signature
     ) -> OrchestrationResult:
         """Ask a flow run to be in a state: ``Cancelling`` or ``Cancelled``, ``Suspended``, or ``Running`` when it is paused.
 
@@ -91,7 +91,7 @@ class RunControl:
         Args:
             flow_run_id: The run.
             state: The state.
-            force: Accepted for compatibility.
+            force: Changes nothing: what is rejected is rejected with it, too, and the reason says so.
 
         Raises:
             ObjectNotFound: There is no such run.
@@ -111,7 +111,54 @@ class RunControl:
                 reason = f"a flow run cannot be set {state.name} from outside"
         except (FlowRunNotCancellableError, FlowRunNotPausableError) as error:
             reason = str(error)
+        if reason is not None and force:
+            reason = f"{reason} (not with force either)"
         return self._result(row.id, reason)
+
+    def set_flow_run_name(self, flow_run_id: UUID | str, name: str) -> FlowRun:
+        """Give a flow run another name, and return it as it is then.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+            AmbiguousNameError: There are several.
+        """
+        return self.update_flow_run(flow_run_id, name=name)
+
+    def update_flow_run(
+        self,
+        flow_run_id: UUID | str,
+        flow_version: str | None = None,
+        parameters: dict[str, Any] | None = None,
+        name: str | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> FlowRun:
+        """Change what is on record of a flow run, and return it as it is then; None leaves a field as it is.
+
+        Args:
+            flow_run_id: The run.
+            flow_version: Version of the flow.
+            parameters: What the flow is called with when the run is taken up next; all of them.
+            name: The run's name.
+            tags: The run's tags, instead of those it has.
+
+        Raises:
+            ObjectNotFound: There is no such run.
+            AmbiguousNameError: There are several.
+        """
+        row = find_flow_run(self._engine, flow_run_id)
+        details: dict[str, Any] = {}
+        if flow_version is not None:
+            details["version"] = flow_version
+        change = FlowRunChange(name=name, details=details or None)
+        if tags is not None:
+            change.tags = sorted(set(tags))
+        if parameters is not None:
+            change.parameters, kept = _recorded(parameters)
+            change.details = {**details, "parameters": kept}
+        batch = Batch()
+        batch.writes.append(FlowWrite(row.id, change))
+        self._engine.ledger.commit(batch)
+        return flow_run_view(find_flow_run(self._engine, UUID(bytes=row.id)))
 
     def create_flow_run(
         self,
@@ -133,12 +180,11 @@ class RunControl:
         """
         spec, now = flow.spec, timestamp()
         given = spec.bind((), parameters or {})
-        shown = {key: jsonable(value) for key, value in given.items()}
-        is_whole = all(is_exact(value) for value in given.values()) and shown == given
+        shown, kept = _recorded(given)
         details: dict[str, Any] = {
             "entrypoint": spec.entrypoint,
             "version": spec.version,
-            "parameters": None if is_whole else "shown",
+            "parameters": kept,
         }
         run_id = new_id(now, os.urandom(8))
         change = FlowRunChange(
@@ -219,3 +265,10 @@ class RunControl:
         run = flow_run_view(find_flow_run(self._engine, UUID(bytes=flow_run_id)))
         status = SetStateStatus.ACCEPT if reason is None else SetStateStatus.REJECT
         return OrchestrationResult(run.state, status, reason)
+
+
+def _recorded(given: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Return parameters as the record shows them, and how it calls that: ``shown`` where it cannot give them back."""
+    shown = {key: jsonable(value) for key, value in given.items()}
+    is_whole = all(is_exact(value) for value in given.values()) and shown == given
+    return shown, None if is_whole else "shown"

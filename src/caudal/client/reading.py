@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from caudal.client.schemas.objects import Log
+from caudal.client.schemas.objects import Flow, Log
 from caudal.engine.finding import find_flow_run, find_task_run
+from caudal.exceptions import CaudalError, ObjectNotFound
 from caudal.ledger.encoding import decode_flow_change, decode_task_change
 from caudal.ledger.port import RunFilter
 from caudal.model.search import Condition, Order, Relation, Where
@@ -51,6 +52,24 @@ class RunReads:
             AmbiguousNameError: There are several.
         """
         return task_run_view(find_task_run(self._engine, task_run_id))
+
+    def read_flow_by_name(self, flow_name: str) -> Flow:
+        """Return a flow of which there are runs.
+
+        Raises:
+            ObjectNotFound: There is no run of such a flow.
+        """
+        if not self.read_flow_runs(flow_name=flow_name, limit=1):
+            raise ObjectNotFound("flow", flow_name)
+        return Flow(flow_name)
+
+    def api_healthcheck(self) -> Exception | None:
+        """Return None when the ledger can be read, else the error that says why not."""
+        try:
+            self._engine.ledger.flow_runs(RunFilter(), limit=1)
+        except CaudalError as error:
+            return error
+        return None
 
     def read_flow_runs(self, **query: Unpack[FlowRunQuery]) -> list[FlowRun]:
         """Return flow runs, newest first or in the order asked for.

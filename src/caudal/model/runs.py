@@ -48,7 +48,7 @@ class FlowRunChange(Struct, omit_defaults=True):
     """What happened to a flow run between two events."""
 
     moves: list[Move] = []
-    #: The fields from here to ``tags`` are given once, by the change that creates the run.
+    #: Given by the change that creates the run; name and tags also by others, that change them.
     name: str | None = None
     flow_name: str | None = None
     created_at: float | None = None
@@ -218,6 +218,8 @@ def fold_flow_run(
         row.name = change.name
     if change.parameters is not None:
         row.parameters = change.parameters
+    if change.tags is not None:
+        row.tags = change.tags
     for move in change.moves:
         _move_flow_run(row, move)
     if change.details:

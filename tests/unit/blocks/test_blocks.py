@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, SecretBytes, SecretStr, ValidationError
 from caudal import flow, get_client, get_run_logger, task
 from caudal.blocks import Block
 from caudal.blocks.encryption import KEY_FILE
+from caudal.blocks.fields import SecretDict
 from caudal.blocks.registry import _classes
 from caudal.blocks.system import Secret
 from caudal.engine.masking import masked
@@ -412,3 +413,16 @@ def test_log_lines_are_as_they_were_without_secrets(
 
     nightly()
     assert [row.message for _, row in get_client().read_logs()][1:2] == ["banana"]
+
+
+def test_a_whole_dictionary_can_be_secret() -> None:
+    """It is masked where it is shown, and comes back as it was."""
+
+    class Vault(Block):
+        entries: SecretDict
+
+    Vault(entries=SecretDict({"key": PASSWORD})).save("main")
+
+    loaded = Vault.load("main")
+    assert loaded.entries.get_secret_value() == {"key": PASSWORD}
+    assert PASSWORD not in repr(loaded)

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from caudal import flow, get_client, get_run_logger, task
-from caudal.exceptions import AmbiguousNameError, ObjectNotFound
+from caudal.exceptions import AmbiguousNameError, LedgerError, ObjectNotFound
+from caudal.testing.utilities import caudal_test_harness
 
 if TYPE_CHECKING:
     from tests.conftest import Record
@@ -115,3 +116,23 @@ def test_logs_are_read_in_order_from_a_position(record: Record) -> None:
     assert len(record.client.read_logs(limit=1)) == 1
     second = record.tasks()["step-1"]
     assert record.logs(second) == ["step 2"]
+
+
+def test_a_flow_is_found_by_its_name(record: Record) -> None:
+    """Once there is a run of it."""
+    with pytest.raises(ObjectNotFound, match="'named'"):
+        record.client.read_flow_by_name("named")
+
+    @flow
+    def named() -> None: ...
+
+    named()
+    assert record.client.read_flow_by_name("named").name == "named"
+
+
+def test_a_client_says_whether_the_ledger_can_be_read() -> None:
+    """None is well; else it is the error."""
+    with caudal_test_harness() as client:
+        assert client.api_healthcheck() is None
+        client._engine.ledger.close()
+        assert isinstance(client.api_healthcheck(), LedgerError)

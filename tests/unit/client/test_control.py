@@ -50,6 +50,10 @@ def test_a_run_is_cancelled_by_setting_its_state(record: Record) -> None:
     assert (again.status, again.state.name) == (SetStateStatus.REJECT, "Cancelled")
     assert again.reason is not None
     assert "nothing left to stop" in again.reason
+    forced = record.client.set_flow_run_state(run.id, Completed(), force=True)
+    assert forced.status is SetStateStatus.REJECT
+    assert forced.reason is not None
+    assert "not with force either" in forced.reason
 
 
 def test_a_run_is_suspended_and_resumed_by_setting_its_state(record: Record) -> None:
@@ -103,6 +107,36 @@ def test_a_run_can_be_made_for_later(record: Record) -> None:
         record.client.create_flow_run(quick, parameters={"unknown": 5})
     resumed = record.client.create_flow_run(quick)
     assert resume_flow_run(resumed.id).state_name == "Completed"
+
+
+def test_what_is_on_record_of_a_run_can_be_changed(record: Record) -> None:
+    """Its name, tags, version and parameters; what is not named stays."""
+    client = record.client
+    run = client.create_flow_run(quick, "later", {"number": 5}, ["big"])
+
+    assert client.set_flow_run_name(run.id, "sooner").name == "sooner"
+    changed = client.update_flow_run(
+        "sooner", flow_version="2", parameters={"number": 6}, tags=["b", "a", "b"]
+    )
+
+    assert (changed.id, changed.name, changed.tags) == (run.id, "sooner", ["a", "b"])
+    assert changed.details["version"] == "2"
+    assert changed.state_name == "Scheduled"
+    assert client.update_flow_run(run.id).parameters == {"number": 6}
+    assert run_again(quick, run.id).result() == 6
+    with pytest.raises(ObjectNotFound):
+        client.set_flow_run_name(uuid4(), "other")
+
+
+def test_a_run_that_is_being_worked_on_can_be_renamed(record: Record) -> None:
+    """Its process goes on, and does not write the old name again."""
+
+    @flow
+    def working() -> None:
+        record.client.set_flow_run_name(record.flow().id, "renamed")
+
+    working()
+    assert (record.flow().name, record.flow().state_name) == ("renamed", "Completed")
 
 
 def test_a_run_is_given_inputs(record: Record) -> None:

@@ -7,22 +7,36 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from caudal.model.states import State, StateType
-from caudal.model.views import FlowRun, TaskRun
+from caudal.model.state_details import StateDetails
+from caudal.model.states import TERMINAL, State, StateType
+from caudal.model.views import BlockDocument, FlowRun, TaskRun
 
 if TYPE_CHECKING:
     from caudal.model.runs import LogRow
 
 __all__ = [
+    "TERMINAL_STATES",
+    "BlockDocument",
+    "Flow",
     "FlowRun",
     "FlowRunInput",
     "Log",
     "OrchestrationResult",
     "SetStateStatus",
     "State",
+    "StateDetails",
     "StateType",
     "TaskRun",
 ]
+
+#: The kinds of state that end a run.
+TERMINAL_STATES: frozenset[StateType] = frozenset(TERMINAL)
+
+
+class Flow(NamedTuple):
+    """A flow of which there are runs; it is known by its name."""
+
+    name: str
 
 
 class Log(NamedTuple):

@@ -1,0 +1,1 @@
+"""Small things that user code imports from here in Prefect."""
