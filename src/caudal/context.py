@@ -99,7 +99,7 @@ class TaskRunContext:
         return cls(
             task=run.spec.decorated,
             task_run=view,
-            parameters=run.spec.bind(run.args, run.kwargs),
+            parameters=run.spec.inputs(run.args, run.kwargs),
             start_time=view.created,
             persist_result=run.scope.persist if persists is None else persists,
             log_prints=wants_prints(run),

@@ -173,6 +173,9 @@ class Decorated(Generic[P, R_co, S]):
         bound.set_hooks(self.spec.hooks)
         return bound
 
+    def __caudal_hash__(self) -> Any:
+        return self.kind, self.name, self.fn
+
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name!r}>"
 

@@ -161,7 +161,7 @@ class _TaskRun(_Subject):
     def parameters(self) -> dict[str, Any]:
         """Arguments of the call by name; empty outside of a task run."""
         run = self._run
-        return {} if run is None else run.spec.bind(run.args, run.kwargs)
+        return {} if run is None else run.spec.inputs(run.args, run.kwargs)
 
     @property
     def api_url(self) -> str | None:

@@ -116,7 +116,8 @@ def task_input_hash(context: Any, arguments: dict[str, Any]) -> str:
     Raises:
         HashError: An argument has no stable identity.
     """
-    from caudal.model.hashing import source_hash, stable_hash  # noqa: PLC0415 - costs 10 ms
+    from caudal.model.cache import INPUTS, TASK_SOURCE  # noqa: PLC0415 - costs 10 ms
+    from caudal.model.hashing import stable_hash  # noqa: PLC0415
 
-    source = source_hash(context.task.fn, name="the task's function")
-    return stable_hash([context.task.name, source, arguments])
+    parts = (INPUTS + TASK_SOURCE).parts(context, arguments, {})
+    return stable_hash([context.task.name, parts])

@@ -24,7 +24,7 @@ from caudal.cache_policies import (
     RunId,
     TaskSource,
 )
-from caudal.exceptions import HashError
+from caudal.exceptions import CacheKeyError, HashError
 from caudal.model.hashing import stable_hash
 
 
@@ -224,8 +224,20 @@ def test_a_key_function_that_fails_fails_the_key() -> None:
         CacheKeyFnPolicy(cache_key_fn=lambda *_: stable_hash(object())).parts(
             context(), {}, {}
         )
-    with pytest.raises(HashError, match="must be a str"):
+    with pytest.raises(CacheKeyError, match=r"it returned 3\. It is to be a plain"):
         CacheKeyFnPolicy(cache_key_fn=lambda *_: 3).parts(context(), {}, {})  # type: ignore[arg-type, return-value]
+    with pytest.raises(CacheKeyError, match="takes 1 positional argument but 2"):
+        CacheKeyFnPolicy(cache_key_fn=lambda _: "k").parts(context(), {}, {})  # type: ignore[call-arg, arg-type, misc]
+
+
+def test_a_coroutine_function_makes_no_keys() -> None:
+    """The coroutine that it returns is named and closed."""
+
+    async def wrong(*_: Any) -> str:
+        return "k"
+
+    with pytest.raises(CacheKeyError, match=r"<coroutine object .*wrong"):
+        CacheKeyFnPolicy(cache_key_fn=wrong).parts(context(), {}, {})  # type: ignore[arg-type]
 
 
 def test_two_key_functions_both_count() -> None:

@@ -19,9 +19,11 @@ from caudal.exceptions import (
     ResultCorruptedError,
     ResultLostError,
     StorageError,
+    StorageKeyError,
 )
-from caudal.model.cache import DEFAULT
+from caudal.model.cache import DEFAULT, INPUTS
 from caudal.model.hashing import stable_hash
+from caudal.model.hashing_closures import ONLY_HERE
 from caudal.model.ids import format_id
 from caudal.model.states import is_terminal
 from caudal.settings import get_current_settings
@@ -95,7 +97,7 @@ class Keeping:
         """Find out under which key the result is kept, and where; a second call does nothing.
 
         Raises:
-            ConfigurationError: The place for results that was named is none.
+            ConfigurationError: The place for results that was named is none, or the key for them cannot be made.
         """
         if self._is_prepared or not self.persists:
             return
@@ -106,6 +108,8 @@ class Keeping:
             None if policy is None else policy.key_storage,
         )
         self._key = self._cache_key()
+        if self._key is None:
+            self._hash = self._inputs_hash()
 
     def find(self) -> Kept | None:
         """Return a kept result that makes the call needless, or None.
@@ -166,11 +170,6 @@ class Keeping:
         """Return a stored result that is read anew whenever it is asked for."""
         return StoredValue(self._run.scope.parts.results, stored, self._place)
 
-    def remember_inputs(self) -> None:
-        """Take note of the run's inputs while they are there: it will end before its result is stored."""
-        if self.persists and self._key is None:
-            self._inputs_hash()
-
     def store(self, value: Any) -> StoredResult:
         """Store the run's result; called before the run completes, or within a transaction when that is committed.
 
@@ -194,7 +193,7 @@ class Keeping:
         run.stored = stored
         run.know(result_key=stored.key)
         if self._key is None:
-            run.know(inputs_hash=self._inputs_hash())
+            run.know(inputs_hash=self._hash)
         return stored
 
     def _recorded_result(self, recorded: Recorded, row: TaskRunRow) -> Kept | None:
@@ -218,11 +217,11 @@ class Keeping:
         was: dict[str, str | None]
         now: dict[str, str | None]
         if self._key is None:
-            was, now = {"inputs": details.get("inputs_hash")}, {"inputs": self._inputs_hash()}  # fmt: skip
+            was, now = {"inputs": details.get("inputs_hash")}, {"inputs": self._hash}
             is_same = was == now and now["inputs"] is not None
         else:
-            was, now = details.get("cache_parts") or {}, {**self._parts}
-            is_same = details.get("cache_key") == self._key
+            was, now = _everywhere(details.get("cache_parts")), _everywhere(self._parts)
+            is_same = was == now
         if is_same:
             return None
         changed = sorted(
@@ -267,8 +266,12 @@ class Keeping:
                 key = _named_key(spec.storage_key, context)
                 self._parts = {"result_storage_key": key}
             else:
-                self._parts = policy.parts(context, self._inputs(), scope.parameters)
+                self._parts = policy.parts(
+                    context, context.parameters, scope.parameters
+                )
                 key = policy.key_of(self._parts)
+        except StorageKeyError:
+            raise
         except Exception as error:  # noqa: BLE001 - keys may come from the user's function
             task_logger(run).warning("the result cannot be cached: %s", error)
             return None
@@ -277,18 +280,20 @@ class Keeping:
         return key
 
     def _inputs_hash(self) -> str | None:
-        if self._hash is None:
-            try:
-                self._hash = stable_hash(self._inputs())
-            except CaudalError as error:
-                task_logger(self._run).debug(
-                    "the inputs cannot be compared when the run is resumed: %s", error
-                )
-        return self._hash
+        """Return what a resumed run compares the call's inputs by, before the function can change them."""
+        context = CacheContext(self._run)
+        try:
+            return stable_hash(INPUTS.parts(context, context.parameters, {}))
+        except CaudalError as error:
+            task_logger(self._run).debug(
+                "the inputs cannot be compared when the run is resumed: %s", error
+            )
+            return None
 
-    def _inputs(self) -> dict[str, Any]:
-        run = self._run
-        return run.spec.bind(run.args, run.kwargs)
+
+def _everywhere(parts: dict[str, str] | None) -> dict[str, str | None]:
+    """Return the parts of a key that mean something in another process too."""
+    return {name: part for name, part in (parts or {}).items() if not part.startswith(ONLY_HERE)}  # fmt: skip
 
 
 def _short(part: str | None) -> str:
@@ -297,9 +302,17 @@ def _short(part: str | None) -> str:
 
 
 def _named_key(template: str, context: CacheContext) -> str:
-    """Return the key that a ``result_storage_key`` stands for."""
-    return template.format(
-        parameters=context.parameters,
-        flow_run=context.flow_run,
-        task_run=context.task_run,
-    )
+    """Return the key that a ``result_storage_key`` stands for.
+
+    Raises:
+        StorageKeyError: It cannot be filled in.
+    """
+    try:
+        return template.format(
+            parameters=context.parameters,
+            flow_run=context.flow_run,
+            task_run=context.task_run,
+        )
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise StorageKeyError(template, context.task.name, reason, tuple(context.parameters)) from error  # fmt: skip

@@ -1,6 +1,6 @@
 """What makes a flow run durable: a call of its flow finds the run that a dead process left, and goes on with it.
 
-A durable flow run bears a *durable key* from its creation: a hash of flow, file and parameters. As long as the run has not
+A durable flow run bears a *durable key* from its creation: a hash of flow, file and parameters, and of what a method is bound to. As long as the run has not
 come to an end of its own, a call with the same key takes it up if its process is gone, instead of starting a new run:
 
 - a run that a live process works on is left alone, and the call starts a new one;
@@ -23,7 +23,7 @@ from caudal.exceptions import (
     DurableParametersError,
     FlowRunNotResumableError,
 )
-from caudal.model.hashing import stable_hash
+from caudal.model.hashing import owner_hash, stable_hash
 
 if TYPE_CHECKING:
     from caudal.engine.parts import Parts
@@ -40,9 +40,10 @@ def durable_key(spec: FlowSpec, parameters: dict[str, Any]) -> str:
         DurableParametersError: A parameter cannot be compared with those of another process.
     """
     hashes: dict[str, str] = {}
-    for name, value in parameters.items():
+    for name, value in {**spec.owner, **parameters}.items():
+        hash_of = owner_hash if name in spec.owner else stable_hash
         try:
-            hashes[name] = stable_hash(value)
+            hashes[name] = hash_of(value, name=name)
         except CaudalError as error:
             raise DurableParametersError(
                 spec.name, f"parameter {name!r}: {error}"

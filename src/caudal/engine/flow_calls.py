@@ -15,7 +15,12 @@ from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.logs import capture_prints, flow_logger, install
 from caudal.engine.names import random_name, run_name
-from caudal.engine.parameters import had_parameters, record_parameters
+from caudal.engine.parameters import (
+    had_owner,
+    had_parameters,
+    owner_details,
+    record_parameters,
+)
 from caudal.engine.recorded import is_forgotten
 from caudal.engine.recovery import forget_results, load_recorded, recorded_runs
 from caudal.engine.streams import stream_async, stream_sync
@@ -101,6 +106,7 @@ def _new_flow_run(
         "version": spec.version,
         "path": path,
         "as_prefect": AS_PREFECT in os.environ or None,
+        **owner_details(spec),
     }
     try:
         details |= record_parameters(scope)
@@ -189,7 +195,11 @@ def go_on_with_child(
     parts = cast("FlowScope", parent.scope).parts
     if row.state_type == "COMPLETED" and (spec.version == row.details.get("version")):
         key: str | None = row.details.get("result_key")
-        if key is not None and had_parameters(parts, row, parameters):
+        if (
+            key is not None
+            and had_owner(spec, row)
+            and had_parameters(parts, row, parameters)
+        ):
             try:
                 storage = spec.storage or cast("FlowScope", parent.scope).storage
                 value = parts.results.load(key, parts.results.place(storage))

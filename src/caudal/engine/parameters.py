@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import Parts
     from caudal.model.runs import FlowRunRow
+    from caudal.model.specs import FlowSpec
+
+#: What is known of an object that has no hash.
+_UNKNOWN = "unknown"
 
 
 def record_parameters(scope: FlowScope) -> dict[str, Any]:
@@ -75,6 +79,25 @@ def recorded_parameters(parts: Parts, row: FlowRunRow) -> dict[str, Any]:
                 "its parameters cannot be had again from the record, which shows them shortened. Give them once more, "
                 "or set persist_result=True on the flow so that they are stored next time.",
             )
+
+
+def owner_details(spec: FlowSpec) -> dict[str, str]:
+    """Return the details that tell what a flow is bound to; empty unless it is a method."""
+    if not spec.owner:
+        return {}
+    from caudal.model.hashing import owner_hash  # noqa: PLC0415 - 10 ms that only methods need
+
+    [(name, owner)] = spec.owner.items()
+    try:
+        return {"owner": owner_hash(owner, name=name)}
+    except CaudalError:
+        return {"owner": _UNKNOWN}
+
+
+def had_owner(spec: FlowSpec, row: FlowRunRow) -> bool:
+    """Say whether a flow run was one of a method of an equal object, or of no method either; where that cannot be known it was not."""
+    now, was = owner_details(spec).get("owner"), row.details.get("owner")
+    return now == was and now != _UNKNOWN
 
 
 def had_parameters(parts: Parts, row: FlowRunRow, given: dict[str, Any]) -> bool:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 class CacheContext:
     """What a cache policy sees of a task run: the task, the task run and its flow run."""
 
-    __slots__ = ("flow_run", "parameters", "task", "task_run")
+    __slots__ = ("flow_run", "here", "parameters", "task", "task_run")
 
     task: Any
+    #: What no other process has.
+    here: str
 
     def __init__(self, run: LiveTask) -> None:
         self.task = run.spec.decorated
-        self.parameters: dict[str, Any] = run.spec.bind(run.args, run.kwargs)
+        self.here = run.scope.parts.owner.hex()
+        self.parameters: dict[str, Any] = run.spec.inputs(run.args, run.kwargs)
         self.task_run: TaskRun = task_view(run)
         self.flow_run: FlowRun | None = (
             None if run.scope.id is None else flow_view(run.scope)

@@ -102,7 +102,7 @@ def _take_inputs(
     resolve(run.after)
     spec = run.spec
     if spec.run_name is not None:
-        run.name = run_name(spec, spec.bind(run.args, run.kwargs))
+        run.name = run_name(spec, spec.inputs(run.args, run.kwargs))
 
 
 def _find_or_run(run: LiveTask, runner: Runner) -> Generator[Command, Any, None]:

@@ -201,8 +201,6 @@ def settle_run(run: LiveTask, state: State[Any]) -> Generator[Command, Any, Stat
     )
     if transaction.parent is None or transaction.commit_mode is CommitMode.EAGER:
         yield from commit(transaction)
-    else:
-        yield Io(transaction.keeping.remember_inputs)
     if transaction.parent is not None:
         yield from hand_over(transaction)
     if isinstance(transaction.error, (SerializationError, StorageError)):

@@ -4,6 +4,7 @@
     +-- ConfigurationError          something is set up in a way that cannot be used
     |   +-- SettingError, UnknownSettingError, SettingsFileError
     |   +-- UnknownSerializerError
+    |   +-- StorageKeyError             a template for the keys of results cannot be filled in
     |   +-- EncryptionKeyError          the key for secrets cannot be used
     +-- ParameterError              a flow or task was called with arguments it does not accept
     |   +-- ParameterBindError          missing, surplus or unknown arguments
@@ -49,6 +50,7 @@
     |   +-- ResultLostError, ResultCorruptedError
     +-- SerializationError, DeserializationError
     +-- HashError                   a value has no stable hash
+    |   +-- CacheKeyError               a function for cache keys gave none
     +-- CheckFailedError            data checks failed
     +-- ConcurrencySlotAcquisitionError     slots of a limit cannot be had
     +-- AcquireConcurrencySlotTimeoutError  slots of a limit did not come free in time
@@ -143,6 +145,7 @@ from caudal.exceptions.settings import (
     UnknownSettingError,
 )
 from caudal.exceptions.values import (
+    CacheKeyError,
     CheckFailedError,
     DeserializationError,
     HashError,
@@ -150,6 +153,7 @@ from caudal.exceptions.values import (
     ResultLostError,
     SerializationError,
     StorageError,
+    StorageKeyError,
     UnknownSerializerError,
 )
 
@@ -159,6 +163,7 @@ __all__ = [
     "AssetNotMadeError",
     "BlockNotFound",
     "BlockNotLoadableError",
+    "CacheKeyError",
     "CancelRequested",
     "CancelledRun",
     "CaudalError",
@@ -218,6 +223,7 @@ __all__ = [
     "SettingError",
     "SettingsFileError",
     "StorageError",
+    "StorageKeyError",
     "TaskRunNotReplayableError",
     "TaskRunTimeoutError",
     "UnfinishedRun",

@@ -166,6 +166,53 @@ class HashError(CaudalError):
         )
 
 
+class CacheKeyError(HashError):
+    """A function for cache keys gave none.
+
+    Args:
+        path: The function.
+        type_name: The policy that asked it.
+        reason: What it did.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} gave no cache key: {self.reason}. It is to be a plain function of the task run's context and the call's "
+            "inputs, by name, and to return a text, or None where the call is not to be cached."
+        )
+
+
+class StorageKeyError(ConfigurationError):
+    """A template for the keys of results cannot be filled in.
+
+    Args:
+        template: The template.
+        task: The task.
+        reason: What is wrong with it.
+        parameters: The task's parameters.
+    """
+
+    template: str
+    task: str
+    reason: str
+    parameters: tuple[str, ...]
+
+    def __init__(
+        self, template: str, task: str, reason: str, parameters: tuple[str, ...]
+    ) -> None:
+        super().__init__(template, task, reason, parameters)
+        self.template, self.task = template, task
+        self.reason, self.parameters = reason, parameters
+
+    def __str__(self) -> str:
+        known = ", ".join(f"{{parameters[{name}]}}" for name in self.parameters)
+        return (
+            f"result_storage_key {self.template!r} of task {self.task!r} cannot be filled in: {self.reason}. "
+            f"There are {known or 'no parameters'}, fields of the task run as {{task_run.name}}, and within a flow "
+            "those of its run as {flow_run.name}."
+        )
+
+
 class CheckFailedError(CaudalError):
     """Checks of severity ``error`` failed or could not run, so nothing downstream may start.
 

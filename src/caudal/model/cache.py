@@ -8,10 +8,16 @@ an error is raised and nothing is served from the cache.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Self
 
-from caudal.exceptions import HashError
-from caudal.model.hashing import source_hash, stable_hash
+from caudal.exceptions import CacheKeyError, HashError
+from caudal.model.hashing import (
+    owner_hash,
+    source_hash,
+    stable_hash,
+)
+from caudal.model.hashing_closures import closure_hashes
 from caudal.model.transactions import IsolationLevel
 
 if TYPE_CHECKING:
@@ -112,12 +118,16 @@ class CachePolicy:
             raise
         except Exception as error:
             reason = f"it raised {type(error).__name__}: {error}"
-            raise HashError(self._part_name(), type(self).__name__, reason) from error
+            raise CacheKeyError(
+                self._part_name(), type(self).__name__, reason
+            ) from error
         if key is None:
             return {}
         if not isinstance(key, str):
-            reason = f"its key must be a str or None, not {key!r}"
-            raise HashError(self._part_name(), type(self).__name__, reason)
+            if isinstance(key, CoroutineType):
+                key.close()
+            reason = f"it returned {key!r}"
+            raise CacheKeyError(self._part_name(), type(self).__name__, reason)
         return {self._part_name(): key}
 
     def key_of(self, parts: Mapping[str, str]) -> str | None:
@@ -283,7 +293,7 @@ class _None(CachePolicy):
 
 @dataclass
 class TaskSource(CachePolicy):
-    """The source of the task's function, and of the functions it wraps; not of the functions it calls."""
+    """The source of the task's function, and of the functions it wraps, and what these close over; not the functions it calls."""
 
     def _parts(
         self,
@@ -297,8 +307,12 @@ class TaskSource(CachePolicy):
         task = task_ctx.task
         source: str | None = getattr(task, "source_code", None)
         if source is not None:
-            return {"task_source": stable_hash(source)}
-        return {"task_source": source_hash(task.fn, name="the task's function")}
+            part = stable_hash(source)
+        else:
+            part = source_hash(task.fn, name="the task's function")
+        here = getattr(task_ctx, "here", None)
+        closure = {f"task_source.{name}": value for name, value in closure_hashes(task.fn, here).items()}  # fmt: skip
+        return {"task_source": part, **closure}
 
 
 @dataclass
@@ -351,15 +365,22 @@ class Inputs(CachePolicy):
 
     def _parts(
         self,
-        task_ctx: Any,  # noqa: ARG002
+        task_ctx: Any,
         inputs: dict[str, Any],
         flow_parameters: dict[str, Any],  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, str]:
         if not inputs:
             return {}
+        fn = None if task_ctx is None else getattr(task_ctx.task, "fn", None)
+        owner = getattr(fn, "__self__", None)
+
+        def part(name: str, value: Any) -> str:
+            is_owner = owner is not None and value is owner
+            return (owner_hash if is_owner else stable_hash)(value, name=name)
+
         parts = {
-            f"inputs.{name}": stable_hash(value, name=name)
+            f"inputs.{name}": part(name, value)
             for name, value in inputs.items()
             if name not in self.exclude
         }

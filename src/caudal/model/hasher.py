@@ -82,6 +82,14 @@ class Hasher:
         write(self, value)
         self._active.discard(identity)
 
+    def is_known(self, kind: type, fallback: Writer) -> bool:
+        """Say whether values of a type are written by something else than a fallback."""
+        return (
+            kind in _PLAIN
+            or kind in _CONTAINERS
+            or self._find_writer(kind) is not fallback
+        )
+
     def is_active(self, value: object) -> bool:
         """Say whether a value is being written at the moment."""
         return id(value) in self._active

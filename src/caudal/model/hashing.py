@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from dataclasses import fields
 from enum import Enum
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from caudal.exceptions import HashError
@@ -48,6 +48,21 @@ def source_hash(fn: Callable[..., Any], *, name: str = "function") -> str:
         HashError: Nothing is known of what the function does.
     """
     return _digest(fn, name, code.write_source)
+
+
+def owner_hash(value: object, *, name: str) -> str:
+    """Return a hash of an object that a function goes by, such as what its method is bound to.
+
+    It is that of `stable_hash`, but an object of which nothing else is known is what its attributes are.
+
+    Args:
+        value: The object.
+        name: What it is called in errors.
+
+    Raises:
+        HashError: A part of it has no stable hash.
+    """
+    return _digest(value, name, code.write_owner)
 
 
 def _digest(value: Any, name: str, write: Writer) -> str:
@@ -259,25 +274,7 @@ def _write_derived(hasher: Hasher, value: Any) -> None:
     base = next(base for base in mro if base in _BASES)
     hasher.text(f"derived {class_name_of(value)}")
     hasher.part(_content(base, value), f".<{base.__name__}>")
-    state = dict(getattr(value, "__dict__", {}))
-    for name in _slots(mro):
-        if hasattr(value, name):
-            state[name] = getattr(value, name)
-    for name in sorted(state):
-        hasher.text(name)
-        hasher.part(state[name], f".{name}")
-    hasher.update(b".")
-
-
-def _slots(mro: tuple[type, ...]) -> Iterable[str]:
-    """Return the names of a class's slots, as they are after the language mangled them."""
-    for base in mro:
-        slots: str | Iterable[str] = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if not name.startswith("__"):
-                yield name
-            elif not name.endswith("__"):
-                yield f"_{base.__name__.lstrip('_')}{name}"
+    code.write_state(hasher, value)
 
 
 def _content(base: Any, value: Any) -> Any:
@@ -330,6 +327,7 @@ def _has(*names: str) -> Callable[[type], bool]:
 #: In order: what tells a family of types, and what writes its values.
 _FAMILIES: tuple[tuple[Callable[[type], bool], Any], ...] = (
     (_is_a(type), code.write_class),
+    (_is_a(ModuleType), code.write_module),
     (_is_a(FunctionType), code.write_function),
     (_is_a(MethodType), code.write_method),
     (_is_a(functools.partial), code.write_partial),

@@ -1,18 +1,18 @@
-"""What identifies a function or class: its name, its source, and what it closes over."""
+"""What identifies a function or class: its name, its source, and what it closes over; and what tells two objects of a class apart."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import sys
-from types import CodeType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from caudal.model.hasher import Hasher, Unhashable, class_name, module_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 #: ``Py_TPFLAGS_HEAPTYPE``.
 _MADE_AT_RUN_TIME = 1 << 9
@@ -32,8 +32,8 @@ def write_function(hasher: Hasher, fn: FunctionType) -> None:
         except ValueError:  # not assigned yet
             hasher.text("empty")
             continue
-        if isinstance(inside, FunctionType) and hasher.is_active(inside):
-            hasher.text(f"recursive {inside.__qualname__}")
+        if hasher.is_active(inside):
+            hasher.text(f"recursive {name}")
         else:
             hasher.part(inside, f".<closure>[{name!r}]")
 
@@ -98,30 +98,91 @@ def write_named(hasher: Hasher, value: Any) -> None:
 
 
 def write_source(hasher: Hasher, fn: Callable[..., Any]) -> None:
-    """Add the source of a callable, and of every function it wraps; neither defaults nor closures."""
-    seen: list[Any] = []
-    inner: Any = fn
-    while inner is not None and inner not in seen:
-        seen.append(inner)
+    """Add the source of a callable, and of every function it wraps; neither defaults nor closures.
+
+    What a method is bound to is an input of it, unless it is a part of something else.
+    """
+    for inner in layers(fn):
         if isinstance(inner, functools.partial):
             hasher.part(inner.args, ".args")
             hasher.part(inner.keywords, ".keywords")
+        elif isinstance(inner, MethodType):
+            if inner is not fn:
+                write_owner(hasher, inner.__self__)
+        elif isinstance(inner, FunctionType):
+            write_code_of(hasher, inner)
+        else:
+            _write_callable(hasher, inner)
+
+
+def layers(fn: Any) -> Iterator[Any]:
+    """Yield a callable and, one after the other, what it wraps."""
+    seen: list[int] = []
+    inner: Any = fn
+    while inner is not None and id(inner) not in seen:
+        seen.append(id(inner))
+        yield inner
+        if isinstance(inner, functools.partial):
             inner = inner.func
         elif isinstance(inner, MethodType):
             inner = inner.__func__
-        elif isinstance(inner, FunctionType):
-            write_code_of(hasher, inner)
-            inner = getattr(inner, "__wrapped__", None)
         else:
-            _write_callable(hasher, inner)
             inner = getattr(inner, "__wrapped__", None)
+
+
+def write_module(hasher: Hasher, module: ModuleType) -> None:
+    """Add a module: its name."""
+    hasher.text(f"module {module_name(module.__name__)}")
+
+
+def write_owner(hasher: Hasher, value: Any) -> None:
+    """Add an object that a function goes by: what its method is bound to, what it closes over, a callable of a class.
+
+    Where nothing else is known of such an object, it is what its attributes are. Of other values that is not assumed.
+    """
+    kind = cast("type[Any]", value.__class__)
+    if hasher.is_known(kind, write_named) or not _is_all_python(kind):
+        hasher.feed(value)
+        return
+    hasher.text(f"object {class_name(kind)}")
+    write_state(hasher, value)
+
+
+def _is_all_python(kind: type) -> bool:
+    """Say whether what tells objects of a class apart is all in attributes."""
+    return next(base for base in kind.__mro__ if not is_made_at_run_time(base)) is object  # fmt: skip
+
+
+def write_state(hasher: Hasher, value: Any) -> None:
+    """Add the attributes of an object, those in slots too."""
+    state = dict(getattr(value, "__dict__", {}))
+    for name in _slots(type(value).__mro__):
+        if hasattr(value, name):
+            state[name] = getattr(value, name)
+    for name in sorted(state):
+        hasher.text(name)
+        hasher.part(state[name], f".{name}")
+    hasher.update(b".")
+
+
+def _slots(mro: tuple[type, ...]) -> Iterable[str]:
+    """Return the names of a class's slots, as they are after the language mangled them."""
+    for base in mro:
+        slots: str | Iterable[str] = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("__"):
+                yield name
+            elif not name.endswith("__"):
+                yield f"_{base.__name__.lstrip('_')}{name}"
 
 
 def _write_callable(hasher: Hasher, value: Any) -> None:
-    """Add an object that can be called: by its class if that has source, else by its name."""
+    """Add an object that can be called: by its class and attributes if the class has source, else by its name."""
     kind = value if isinstance(value, type) else type(value)
     if is_made_at_run_time(kind) and _source(kind, kind) is not None:
         write_class(hasher, kind)
+        if value is not kind:
+            write_owner(hasher, value)
     elif isinstance(value, type):
         write_class(hasher, value)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,6 +91,26 @@ class Spec:
         self.decorated = decorated
         for name, value in fields.items():
             setattr(self, name, value)
+
+    @property
+    def owner(self) -> dict[str, Any]:
+        """What the function is bound to, under the name that it has for it; empty unless it is a method."""
+        fn = self.fn
+        owner = getattr(fn, "__self__", None)
+        if owner is None or isinstance(owner, ModuleType):  # as of what is built in
+            return {}
+        code = getattr(fn, "__code__", None)
+        if code is None or not code.co_argcount:
+            return {"self": owner}
+        return {code.co_varnames[0]: owner}
+
+    def inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return what a call goes by: its arguments by parameter name, and what a method is bound to.
+
+        Raises:
+            ParameterBindError: The function cannot be called so.
+        """
+        return {**self.owner, **self.bind(args, kwargs)}
 
 
 class FlowSpec(Spec):

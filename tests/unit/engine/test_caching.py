@@ -16,6 +16,7 @@ from caudal.cache_policies import (
     NO_CACHE,
     TASK_SOURCE,
 )
+from caudal.exceptions import StorageKeyError
 from caudal.settings import get_current_settings, temporary_settings
 
 if TYPE_CHECKING:
@@ -290,3 +291,11 @@ def test_default_is_what_prefect_calls_default() -> None:
     assert {type(policy).__name__ for policy in DEFAULT.policies} == {
         "Inputs", "TaskSource", "RunId",
     }  # fmt: skip
+
+
+def test_a_storage_key_that_cannot_be_made_fails_the_task(counter: Counter) -> None:
+    """A result that is to be stored and cannot be fails its task, before the function is called."""
+    work = counter.task(result_storage_key="sk-{parameters[nope]}")
+    with pytest.raises(StorageKeyError, match=r"KeyError: 'nope'. There are {parameters\[number\]}, {parameters\[note\]}"):  # fmt: skip
+        run(lambda: work(1))
+    assert counter.calls == []

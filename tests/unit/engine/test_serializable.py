@@ -61,7 +61,10 @@ def test_submitted_tasks_of_one_key_do_their_work_once(
     worker: Worker, record: Record, max_workers: int | None
 ) -> None:
     """The others wait and take the result, in a bounded runner too."""
-    work = task(worker.work, cache_policy=POLICY)
+
+    @task(cache_policy=POLICY)
+    def work(value: int) -> int:
+        return worker.work(value)
 
     @flow(task_runner=ThreadPoolTaskRunner(max_workers=max_workers))
     def around() -> list[int]:
