@@ -16,6 +16,7 @@ from caudal.clock import timestamp
 from caudal.engine.finding import find_flow_run
 from caudal.engine.liveness import is_alive
 from caudal.engine.names import random_name
+from caudal.engine.recorded_states import recorded_flow_run
 from caudal.exceptions import (
     FlowRunNotCancellableError,
     FlowRunNotPausableError,
@@ -27,7 +28,6 @@ from caudal.model.ids import new_id
 from caudal.model.inputs import RunInputChange
 from caudal.model.jsonable import is_exact, jsonable
 from caudal.model.runs import FlowRunChange, Move
-from caudal.model.views import flow_run_view
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -57,7 +57,8 @@ class RunControl:
         """
         row = find_flow_run(self._engine, flow_run_id)
         control = self._engine.ledger.control
-        return flow_run_view(control.cancel(row.id, timestamp(), is_alive))
+        row = control.cancel(row.id, timestamp(), is_alive)
+        return recorded_flow_run(self._engine, row)
 
     def resume_flow_run(
         self, flow_run_id: UUID | str, run_input: Any = None
@@ -158,7 +159,7 @@ class RunControl:
         batch = Batch()
         batch.writes.append(FlowWrite(row.id, change))
         self._engine.ledger.commit(batch)
-        return flow_run_view(find_flow_run(self._engine, UUID(bytes=row.id)))
+        return self._flow_run(row.id)
 
     def create_flow_run(
         self,
@@ -200,7 +201,7 @@ class RunControl:
         batch = Batch()
         batch.writes.append(FlowWrite(run_id, change))
         self._engine.ledger.commit(batch)
-        return flow_run_view(find_flow_run(self._engine, UUID(bytes=run_id)))
+        return self._flow_run(run_id)
 
     def create_flow_run_input(
         self, flow_run_id: UUID, key: str, value: str, sender: str | None = None
@@ -262,9 +263,12 @@ class RunControl:
         inputs.put(flow_run_id.bytes, RunInputChange(key), timestamp())
 
     def _result(self, flow_run_id: bytes, reason: str | None) -> OrchestrationResult:
-        run = flow_run_view(find_flow_run(self._engine, UUID(bytes=flow_run_id)))
         status = SetStateStatus.ACCEPT if reason is None else SetStateStatus.REJECT
-        return OrchestrationResult(run.state, status, reason)
+        return OrchestrationResult(self._flow_run(flow_run_id).state, status, reason)
+
+    def _flow_run(self, flow_run_id: bytes) -> FlowRun:
+        row = find_flow_run(self._engine, UUID(bytes=flow_run_id))
+        return recorded_flow_run(self._engine, row)
 
 
 def _recorded(given: dict[str, Any]) -> tuple[dict[str, Any], str | None]:

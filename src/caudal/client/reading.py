@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from caudal.client.schemas.objects import Flow, Log
 from caudal.engine.finding import find_flow_run, find_task_run
+from caudal.engine.recorded_states import recorded_flow_run, recorded_task_run
 from caudal.exceptions import CaudalError, ObjectNotFound
 from caudal.ledger.encoding import decode_flow_change, decode_task_change
 from caudal.ledger.port import RunFilter
 from caudal.model.search import Condition, Order, Relation, Where
-from caudal.model.states import State
-from caudal.model.views import flow_run_view, task_run_view
+from caudal.model.state_json import MISSING
+from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 #: The most rows a single read returns.
 MAX_LIMIT = 10_000
-_EVENTS = 10_000
 
 
 class RunReads:
@@ -42,7 +42,7 @@ class RunReads:
             ObjectNotFound: There is none.
             AmbiguousNameError: There are several.
         """
-        return flow_run_view(self.find_flow_run(flow_run_id))
+        return recorded_flow_run(self._engine, self.find_flow_run(flow_run_id))
 
     def read_task_run(self, task_run_id: UUID | str) -> TaskRun:
         """Return a task run by its id, the start of its id, or its name.
@@ -51,7 +51,8 @@ class RunReads:
             ObjectNotFound: There is none.
             AmbiguousNameError: There are several.
         """
-        return task_run_view(find_task_run(self._engine, task_run_id))
+        row = find_task_run(self._engine, task_run_id)
+        return recorded_task_run(self._engine, row)
 
     def read_flow_by_name(self, flow_name: str) -> Flow:
         """Return a flow of which there are runs.
@@ -95,7 +96,7 @@ class RunReads:
                 offset=offset,
                 after=after,
             )
-        return [flow_run_view(row) for row in rows]
+        return [recorded_flow_run(self._engine, row) for row in rows]
 
     def count_flow_runs(self, **filters: Unpack[Filters]) -> int:
         """Return how many flow runs there are.
@@ -137,7 +138,7 @@ class RunReads:
                 offset=offset,
                 after=after,
             )
-        return [task_run_view(row) for row in rows]
+        return [recorded_task_run(self._engine, row) for row in rows]
 
     def count_task_runs(self, **filters: Unpack[Filters]) -> int:
         """Return how many task runs there are.
@@ -152,27 +153,16 @@ class RunReads:
     def read_flow_run_states(self, flow_run_id: UUID | str) -> list[State[object]]:
         """Return the states that a flow run was in, oldest first."""
         row = self.find_flow_run(flow_run_id)
-        changes = (
-            decode_flow_change(event.payload)
-            for event in self._engine.ledger.events(flow_run_id=row.id, limit=_EVENTS)
-            if event.kind == "flow_run"
-        )
-        return _states((move for change in changes for move in change.moves), None, row.id)  # fmt: skip
+        events = self._engine.ledger.changes(row.id)
+        moves = [move for event in events for move in decode_flow_change(event.payload).moves]  # fmt: skip
+        return _states(moves, recorded_flow_run(self._engine, row).state)
 
     def read_task_run_states(self, task_run_id: UUID | str) -> list[State[object]]:
         """Return the states that a task run was in, oldest first."""
         row = find_task_run(self._engine, task_run_id)
-        ledger = self._engine.ledger
-        changes = (
-            decode_task_change(event.payload)
-            for event in ledger.events(flow_run_id=row.flow_run_id, limit=_EVENTS)
-            if event.task_run_id == row.id and event.kind == "task_run"
-        )
-        return _states(
-            (move for change in changes for move in change.moves),
-            row.id,
-            row.flow_run_id,
-        )
+        events = self._engine.ledger.changes(row.flow_run_id, row.id)
+        moves = [move for event in events for move in decode_task_change(event.payload).moves]  # fmt: skip
+        return _states(moves, recorded_task_run(self._engine, row).state)
 
     def read_logs(
         self,
@@ -285,11 +275,19 @@ def _with_usual(
     return Where((_or_all(where), *usual))
 
 
-def _states(
-    moves: Iterable[Move], task_run_id: bytes | None, flow_run_id: bytes | None
-) -> list[State[object]]:
+def _states(moves: Iterable[Move], last: State[Any]) -> list[State[object]]:
+    """Return the states that a run moved to; the last one has its result, those of earlier attempts are told by their message.
+
+    Args:
+        moves: The moves.
+        last: The state that the run is in.
+    """
     made: list[State[object]] = []
     for kind, name, at, message in moves:
-        state: State[object] = State(kind, name, message, timestamp=at)
-        made.append(state.of_run(task_run_id, flow_run_id))
+        if (kind, name, at) == (last.type, last.name, last.at):
+            made.append(last)
+            continue
+        data = MISSING if kind == StateType.COMPLETED else None
+        state: State[object] = State(kind, name, message, data, timestamp=at)
+        made.append(state.of_run(*last.run_ids))
     return made

@@ -6,18 +6,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from caudal.engine.results import StoredValue
-from caudal.exceptions import (
-    CaudalError,
-    ObjectNotFound,
-    RemoteError,
-    UpstreamTaskError,
-)
+from caudal.engine.recorded_states import recorded_flow_run, recorded_task_run
+from caudal.exceptions import CaudalError, ObjectNotFound
 from caudal.ledger.takeover import is_unfinished
 from caudal.model.ids import format_id
-from caudal.model.state_json import MISSING
 from caudal.model.states import State
-from caudal.model.views import flow_run_view, task_run_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +81,9 @@ class RecordedRun:
                 return State(
                     "PENDING"
                 )  # task runs may come into the ledger a little late
-            state = recorded_state(self._parts, row)
+            is_task = not self._is_flow
+            view: Any = recorded_task_run if is_task else recorded_flow_run
+            state: State[Any] = view(self._parts, row).state
             if state.is_crashed() and self._goes_on(row):
                 return State("SCHEDULED", "AwaitingRetry", state.message)
             if not _is_over(state):
@@ -147,35 +142,3 @@ class RecordedRun:
 def _is_over(state: State[Any]) -> bool:
     """Say whether nothing follows a state; a run that never started, because an input failed, stays what it is."""
     return state.is_final() or state.name == "NotReady"
-
-
-def recorded_state(parts: Parts, row: FlowRunRow | TaskRunRow) -> State[Any]:
-    """Return the state of a recorded run with its result, or with what made it fail."""
-    is_task = hasattr(row, "task_name")
-    view: Any = task_run_view(row) if is_task else flow_run_view(row)  # pyright: ignore[reportArgumentType] - by its kind
-    state: State[Any] = view.state
-    details = row.details or {}
-    if state.is_completed():
-        stored = parts.results.find(details.get("result_key") or "")
-        state.data = MISSING if stored is None else StoredValue(parts.results, stored)
-    elif state.name == "NotReady":
-        state.data = UpstreamTaskError(*details.get("not_completed", ("?", "?")))
-    elif state.is_final():
-        state.data = _recorded_error(parts, details)
-    owner: bytes | None = getattr(row, "flow_run_id", None)
-    return state.of_run(row.id, owner) if is_task else state.of_run(None, row.id)
-
-
-def _recorded_error(parts: Parts, details: dict[str, Any]) -> BaseException | None:
-    """Return what made a run fail: the exception where it was stored, else its text."""
-    key = details.get("error_key")
-    stored = parts.results.find(key) if key else None
-    if stored is not None:
-        try:
-            return parts.results.read(stored)
-        except CaudalError:  # it is damaged, or its class is not here: the text will do
-            pass
-    error = details.get("error")
-    if error is None:
-        return None
-    return RemoteError(error["type"], error["message"], error.get("traceback", ""))

@@ -1,22 +1,38 @@
-"""Keeps the exception that ended a task run, for processes that wait for the run."""
+"""Keeps the exceptions that ended runs, for those who ask for their results later or in another process."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.exceptions import CaudalError
 from caudal.model.ids import format_id
 
 if TYPE_CHECKING:
+    from caudal.engine.flow_scope import FlowScope
     from caudal.engine.live_task import LiveTask
+    from caudal.model.states import State
 
 
-def keep_error(run: LiveTask, error: BaseException) -> None:
-    """Store the exception that ended a run; one that cannot be stored is on record as text all the same."""
-    key = f"task-run-{format_id(run.id)}-error"
-    with suppress(CaudalError):
-        stored = run.scope.parts.results.write(
-            error, key, scope=run.scope, serializer="pickle"
-        )
-        run.know(error_key=stored.key)
+def keep_task_error(run: LiveTask, error: BaseException) -> None:
+    """Store the exception that ended a task run, where its result would have been stored or another process waits for it."""
+    scope, persists = run.scope, run.spec.persist
+    if scope.keeps_errors or (scope.persist if persists is None else persists):
+        key = f"task-run-{format_id(run.id)}-error"
+        run.know(error_key=_kept(scope, error, key))
+
+
+def keep_flow_error(scope: FlowScope, state: State[Any]) -> str | None:
+    """Store what made a flow run fail and return its key; None where its result would not have been stored, or there is no exception."""
+    if not scope.persist or scope.id is None or state.data is None:
+        return None
+    key = f"flow-run-{format_id(scope.id)}-error"
+    return _kept(scope, state.exception(), key)
+
+
+def _kept(scope: FlowScope, error: BaseException, key: str) -> str | None:
+    """Store an exception and return its key; None where it cannot be stored: it is on record as text all the same."""
+    try:
+        results = scope.parts.results
+        return results.write(error, key, scope=scope, serializer="pickle").key
+    except CaudalError:
+        return None

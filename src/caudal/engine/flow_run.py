@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from caudal.engine.commands import Durable, Hook, Io
 from caudal.engine.context import current
+from caudal.engine.errors_kept import keep_flow_error
 from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
@@ -178,6 +179,8 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
             )
     if isinstance(state.data, BaseException) and not state.is_completed():
         details["error"] = error_details(state.data)
+    if state.is_failed() and (scope.persist or scope.resumed):
+        details["error_key"] = yield Io(keep_flow_error, scope, state)
     if scope.restored:
         details["restored_task_runs"] = scope.restored
     scope.stop.check()

@@ -6,6 +6,7 @@ then go there whatever their size, each with its record, so that whoever has the
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -174,6 +175,24 @@ class Results:
             raise MissingResult(f"key {key!r}")
         return self.read(stored, place)
 
+    def load_recorded(self, key: str) -> Any:
+        """Return the value that a run on record stored, expired or not, from the place that its flow or task named.
+
+        Raises:
+            MissingResult: It is gone, or this process cannot find the place from its record.
+        """
+        stored = self._underway.get(key) or self._ledger.result(key)
+        if stored is None:
+            raise MissingResult(f"key {key!r}")
+        try:
+            return self.read(stored)
+        except ResultLostError:
+            folder, found, _ = (stored.location or "").rpartition(f"/{key}")
+            if not found:
+                raise
+        values = self._open_storage(folder)
+        return decode(_beside(stored, values.read(key)), values)
+
     def written(self, stored: StoredResult) -> None:
         """Learn that the ledger takes the record over."""
         with self._lock:
@@ -238,6 +257,13 @@ def _whole(key: str, place: Place) -> StoredResult:
     if place.records is None:
         return unpack(place.values.read(key))
     return replace(unpack(place.records.read(key)), inline=place.values.read(key))
+
+
+def _beside(stored: StoredResult, data: bytes) -> StoredResult:
+    """Return a record with its value, given what a place holds: the value alone, or its record and the value."""
+    if hashlib.sha256(data).hexdigest() == stored.sha256:
+        return replace(stored, inline=data)
+    return unpack(data)
 
 
 class _ResultItem:

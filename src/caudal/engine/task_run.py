@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from caudal.engine import limited
 from caudal.engine.commands import Call, Collect, Hook, Io, Sleep, Until
 from caudal.engine.context import active, current
-from caudal.engine.errors_kept import keep_error
+from caudal.engine.errors_kept import keep_task_error
 from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
@@ -315,8 +315,7 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     error = state.data
     if isinstance(error, BaseException):
         run.know(error=error_details(error))
-        if run.scope.keeps_errors:
-            yield Io(keep_error, run, error)
+        yield Io(keep_task_error, run, error)
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:
         trace = user_traceback(error) if isinstance(error, BaseException) else ""

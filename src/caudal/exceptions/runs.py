@@ -305,7 +305,7 @@ class WorkerCrashedError(CrashedRun):
 
 
 class RemoteError(FailedRun):
-    """An exception from another process that cannot be sent as an object; its text is kept.
+    """An exception of another process, or of a run on record, that cannot be had as an object; its text is kept.
 
     Args:
         type_name: The exception's type.

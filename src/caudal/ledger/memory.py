@@ -242,6 +242,18 @@ class MemoryLedger:
             later = [event for event in later if event.flow_run_id == flow_run_id]
         return later[:limit]
 
+    def changes(
+        self, flow_run_id: bytes | None, task_run_id: bytes | None = None
+    ) -> Sequence[Event]:
+        """Return all changes of one run, in order."""
+        kind = "flow_run" if task_run_id is None else "task_run"
+        with self._open():
+            return [
+                event
+                for event in self._events
+                if event[2:5] == (kind, flow_run_id, task_run_id)
+            ]
+
     def logs(
         self,
         *,

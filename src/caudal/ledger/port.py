@@ -345,6 +345,17 @@ class Ledger(Protocol):
         """Return events with a seq above ``since``, in order."""
         ...
 
+    def changes(
+        self, flow_run_id: bytes | None, task_run_id: bytes | None = None
+    ) -> Sequence[Event]:
+        """Return all changes of one run, in order.
+
+        Args:
+            flow_run_id: The flow run; None for a task run outside flows.
+            task_run_id: A task run of it; None is the flow run itself.
+        """
+        ...
+
     def logs(
         self,
         *,

@@ -21,7 +21,7 @@ from caudal.exceptions import (
 )
 from caudal.model.state_details import StateDetails
 from caudal.model.state_json import MISSING, JsonState
-from caudal.twins import can_await
+from caudal.twins import can_await, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,6 +176,11 @@ class State(JsonState, Generic[R_co]):
         return self
 
     @property
+    def run_ids(self) -> tuple[bytes | None, bytes | None]:
+        """Ids of the task run and of the flow run that the state is one of."""
+        return self._ids
+
+    @property
     def belongs_to_run(self) -> bool:
         """Whether it is a run's own state, not one that the user's code made."""
         return self._ids != (None, None)
@@ -271,16 +276,16 @@ class State(JsonState, Generic[R_co]):
         retry_result_failure: bool = True,  # noqa: FBT001, FBT002, ARG002
     ) -> R_co:
         """Return the run's result, or raise what made it fail; see `result`."""
+        if getattr(self.data, "is_stored", False):
+            return await in_thread(self.get, raise_on_failure=raise_on_failure)
         return self.get(raise_on_failure=raise_on_failure)
 
     def get(self, *, raise_on_failure: bool = True) -> Any:
         """Return the run's result, or raise what made it fail; the same in and out of an event loop."""
-        data: Any = self.data
-        if hasattr(data, "get") and getattr(data, "is_stored", False):
-            data = cast("Stored", data).get()
+        data: Any = self._value()
         if self.type is _S.COMPLETED:
             if data is MISSING:
-                raise MissingResult(self.message or "this run")
+                raise MissingResult(self._whose())
             return data
         if self.type in TERMINAL:
             error = self.exception(data)
@@ -295,7 +300,7 @@ class State(JsonState, Generic[R_co]):
 
     def exception(self, data: Any = None) -> BaseException:
         """Return what made an ended run end without a result."""
-        cause = data if data is not None else self.data
+        cause = data if data is not None else self._value()
         if isinstance(cause, BaseException):
             return cause
         if isinstance(cause, State):
@@ -307,6 +312,18 @@ class State(JsonState, Generic[R_co]):
         kinds = {_S.CRASHED: CrashedRun, _S.CANCELLED: CancelledRun}
         text = cause if isinstance(cause, str) else self.message
         return kinds.get(self.type, FailedRun)(text or f"The run is {self.name}.")
+
+    def _value(self) -> Any:
+        """Return the data, read from where it is stored."""
+        data: Any = self.data
+        return cast("Stored", data).get() if getattr(data, "is_stored", False) else data
+
+    def _whose(self) -> str:
+        """Return which run the state is one of."""
+        for kind, run_id in zip(("task run", "flow run"), self._ids, strict=True):
+            if run_id is not None:
+                return f"{kind} {UUID(bytes=run_id)}"
+        return "this run"
 
     def _unfinished(self, *, raise_on_failure: bool) -> Any:
         kind = PausedRun if self.type is _S.PAUSED else UnfinishedRun

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from caudal.model.masking import without_secrets
-from caudal.model.states import State
+from caudal.model.state_json import MISSING
+from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
     from caudal.model.documents import Document
@@ -161,18 +162,18 @@ def materialization_view(row: Document) -> AssetMaterialization:
     )
 
 
-def flow_run_view(row: FlowRunRow) -> FlowRun:
-    """Return a flow run's row as users see it."""
+def flow_run_view(row: FlowRunRow, data: Any = None) -> FlowRun:
+    """Return a flow run's row as users see it.
+
+    Args:
+        row: The row.
+        data: Of its state; None for a result that is not within reach.
+    """
     return FlowRun(
         id=UUID(bytes=row.id),
         name=row.name,
         flow_name=row.flow_name,
-        state=State(
-            row.state_type,
-            row.state_name,
-            row.details.get("message"),
-            timestamp=row.state_at,
-        ),
+        state=_state(row, row.state_at, data).of_run(None, row.id),
         created=utc(row.created_at),
         start_time=_maybe(row.started_at),
         end_time=_maybe(row.ended_at),
@@ -190,8 +191,8 @@ def flow_run_view(row: FlowRunRow) -> FlowRun:
     )
 
 
-def task_run_view(row: TaskRunRow) -> TaskRun:
-    """Return a task run's row as users see it."""
+def task_run_view(row: TaskRunRow, data: Any = None) -> TaskRun:
+    """Return a task run's row as users see it; see `flow_run_view`."""
     details = row.details or {}
     at = row.ended_at or row.started_at or row.created_at
     return TaskRun(
@@ -200,15 +201,20 @@ def task_run_view(row: TaskRunRow) -> TaskRun:
         name=row.name,
         task_name=row.task_name,
         dynamic_key=row.path,
-        state=State(
-            row.state_type, row.state_name, details.get("message"), timestamp=at
-        ),
+        state=_state(row, at, data).of_run(row.id, row.flow_run_id),
         created=utc(row.created_at),
         start_time=_maybe(row.started_at),
         end_time=_maybe(row.ended_at),
         run_count=row.run_count,
         details=details,
     )
+
+
+def _state(row: FlowRunRow | TaskRunRow, at: float, data: Any) -> State[Any]:
+    if data is None and row.state_type == StateType.COMPLETED:
+        data = MISSING
+    message = (row.details or {}).get("message")
+    return State(row.state_type, row.state_name, message, data, timestamp=at)
 
 
 def utc(at: float) -> datetime:

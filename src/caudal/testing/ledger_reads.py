@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from os import urandom
 from typing import TYPE_CHECKING, TypeVar
 
 from caudal.exceptions import LedgerError
-from caudal.ledger.port import RunFilter
+from caudal.ledger.port import Batch, RunFilter, TaskWrite
 from caudal.model.ids import format_id
-from caudal.model.runs import LogRow
+from caudal.model.runs import LogRow, TaskRunChange
 from caudal.testing.samples import START, SampleRun, raised, sample_check, sample_result
 
 if TYPE_CHECKING:
@@ -187,6 +188,28 @@ class ReadConformance:
         assert list(of_first[1:2]) == list(
             ledger.events(flow_run_id=first.id, since=1, limit=1)
         )
+
+    def test_the_changes_of_one_run_are_read_whole(self, ledger: Ledger) -> None:
+        """They are those of a flow run itself, or of one task run, in a flow or outside, and of no other."""
+        run, other = SampleRun().start(ledger), SampleRun().start(ledger)
+        task, next_task = run.task("RUNNING"), run.task("RUNNING")
+        ledger.commit(run.batch(task, next_task))
+        ledger.commit(other.batch(other.task("RUNNING")))
+        end = run.next_of_task(task.task_run_id, "COMPLETED")
+        ledger.commit(run.batch(end, run.change("COMPLETED")))
+        change = TaskRunChange(name="alone-0", task_name="alone", created_at=START)
+        alone = TaskWrite.of(urandom(16), None, change, None)
+        batch = Batch()
+        batch.writes.append(alone)
+        ledger.commit(batch)
+
+        def places(flow_run_id: bytes | None, task_run_id: bytes | None) -> list[int]:
+            return [event.seq for event in ledger.changes(flow_run_id, task_run_id)]
+
+        assert places(run.id, None) == [1, 7]
+        assert places(run.id, task.task_run_id) == [3, 6]
+        assert places(None, alone.task_run_id) == [8]
+        assert places(None, task.task_run_id) == []
 
     def test_an_event_happened_when_its_last_move_did(self, ledger: Ledger) -> None:
         """An event without a move carries the time at which the run entered its state."""

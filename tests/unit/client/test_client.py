@@ -136,3 +136,33 @@ def test_a_client_says_whether_the_ledger_can_be_read() -> None:
         assert client.api_healthcheck() is None
         client._engine.ledger.close()
         assert isinstance(client.api_healthcheck(), LedgerError)
+
+
+def test_histories_of_wide_flow_runs_are_whole(record: Record) -> None:
+    """However many events a flow run has, its own states and those of its last task runs are read."""
+
+    @task
+    def nothing(_: int) -> None:
+        pass
+
+    @flow
+    def wide() -> None:
+        nothing.map(range(10_001)).wait()
+
+    wide()
+    client, run = record.client, record.flow()
+    names = [state.name for state in client.read_flow_run_states(run.id)]
+    assert names == ["Pending", "Running", "Completed"]
+    last = client.read_task_run("nothing-10000")
+    names = [state.name for state in client.read_task_run_states(last.id)]
+    assert names == ["Pending", "Running", "Completed"]
+
+
+def test_a_task_run_outside_flows_has_a_history(record: Record) -> None:
+    """Its own states, and no others."""
+    step(1)
+    step(2)
+    run = record.client.read_task_runs(task_name="step")[0]
+    states = record.client.read_task_run_states(run.id)
+    assert [state.name for state in states] == ["Pending", "Running", "Completed"]
+    assert {state.state_details.task_run_id for state in states} == {run.id}

@@ -258,6 +258,14 @@ class SqliteLedger:
             found = self._read("events_of_flow_run", flow_run_id, since, limit)
         return [event_row(values) for values in found]
 
+    def changes(
+        self, flow_run_id: bytes | None, task_run_id: bytes | None = None
+    ) -> Sequence[Event]:
+        """Return all changes of one run, in order."""
+        kind = "flow_run" if task_run_id is None else "task_run"
+        found = self._read("changes", flow_run_id, task_run_id, kind)
+        return [event_row(values) for values in found]
+
     def logs(
         self,
         *,

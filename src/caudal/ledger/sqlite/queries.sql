@@ -240,6 +240,11 @@ SELECT seq, at, kind, flow_run_id, task_run_id, payload FROM event WHERE seq > ?
 SELECT seq, at, kind, flow_run_id, task_run_id, payload
 FROM event WHERE flow_run_id = ? AND seq > ? ORDER BY seq LIMIT ?
 
+-- changes --
+-- The history of one run, picked out of its flow run's: an index by task run would be paid for by every task.
+SELECT seq, at, kind, flow_run_id, task_run_id, payload
+FROM event WHERE flow_run_id IS ? AND task_run_id IS ? AND kind = ? ORDER BY seq
+
 -- logs --
 -- Lines of every run.
 SELECT seq, at, level, logger, message, flow_run_id, task_run_id, extra FROM log WHERE seq > ? ORDER BY seq LIMIT ?

@@ -80,6 +80,8 @@ PLANS: list[tuple[Callable[[SqliteLedger], object], list[str]]] = [
     ),
     (lambda it: it.events(since=5), ["SEARCH event USING INTEGER PRIMARY KEY (rowid>?)"]),
     (lambda it: it.events(flow_run_id=ID), ["SEARCH event USING INDEX event_by_flow_run (flow_run_id=? AND rowid>?)"]),
+    (lambda it: it.changes(ID), ["SEARCH event USING INDEX event_by_flow_run (flow_run_id=?)"]),
+    (lambda it: it.changes(None, ID), ["SEARCH event USING INDEX event_by_flow_run (flow_run_id=?)"]),
     (lambda it: it.logs(), ["SEARCH log USING INTEGER PRIMARY KEY (rowid>?)"]),
     (lambda it: it.logs(flow_run_id=ID), ["SEARCH log USING INDEX log_by_flow_run (flow_run_id=? AND rowid>?)"]),
     (lambda it: it.logs(task_run_id=ID), ["SEARCH log USING INDEX log_by_task_run (task_run_id=? AND rowid>?)"]),
