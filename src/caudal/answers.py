@@ -69,7 +69,9 @@ def _give(row: FlowRunRow, pause: dict[str, Any], run_input: Any) -> None:
     schema: dict[str, Any] | None = pause.get("schema")
     if schema is None:
         if run_input is not None:
-            raise RunInputError(row.name, "it does not wait for any")
+            raise RunInputError(
+                row.name, "it does not wait for any", "Resume it without one."
+            )
         return
     value: Any = {} if run_input is None else run_input
     if pause.get("is_value") and run_input is not None and not _is_wrapped(value):

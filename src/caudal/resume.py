@@ -94,7 +94,10 @@ def retry_flow_run(
         recorded = {}  # its message asks for all parameters
     bound = _bound(flow, row, {**recorded, **changed})
     if row.state_type == "COMPLETED" and not from_tasks and not changed:
-        reason = "it completed, so nothing has to be done again. Say from which task on, or change a parameter."
+        reason = (
+            "it completed, so nothing has to be done again. Say from which task on (--from TASK, from_tasks=[...]), "
+            "or change a parameter (-p NAME=VALUE, parameters={...})."
+        )
         raise FlowRunNotResumableError(row.name, reason)
     again = paths_to_run_again(row, from_tasks)
     claimed = engine.claim(row.id, again=True)
@@ -119,7 +122,7 @@ def paths_to_run_again(row: FlowRunRow, from_tasks: Sequence[str]) -> frozenset[
     for name in from_tasks:
         found = named(calls, name)
         if not found:
-            raise ObjectNotFound("task run", f"{name} of flow run {row.name}")
+            raise ObjectNotFound("task run", name, row.name)
         chosen |= found
     return to_run_again(calls, chosen)
 
@@ -146,9 +149,18 @@ def _bound(
     flow: Flow[..., Any], row: FlowRunRow, parameters: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what a flow is to be called with; before a claim, so that what does not fit leaves the run alone."""
+    check_flow(flow, row)
+    return flow.spec.bind((), parameters)
+
+
+def check_flow(flow: Flow[..., Any], row: FlowRunRow) -> None:
+    """Do nothing for a run of the flow.
+
+    Raises:
+        FlowRunNotResumableError: It is a run of another flow.
+    """
     if row.flow_name != flow.name:
         raise FlowRunNotResumableError(
             row.name,
             f"it is a run of flow {row.flow_name!r}, and the flow given is {flow.name!r}. Name the right flow.",
         )
-    return flow.spec.bind((), parameters)

@@ -25,7 +25,7 @@ def test_a_paused_script_goes_on_when_another_process_says_so(sound_lab: Lab) ->
     assert "Publish the numbers?" in shown.out
     resume = ("caudal", "flow-run", "resume", name, "--input")
     wrong = sound_lab.run(*resume, '{"approved": "perhaps"}')
-    assert wrong.status == 1
+    assert wrong.status == 2
     assert "approved: Input should be a valid boolean" in wrong.err
     right = sound_lab.run(*resume, '{"approved": true}', "-o", "json")
     assert right.status == 0, right.err
@@ -47,7 +47,7 @@ def test_a_suspended_script_ends_and_goes_on_in_another_process(
     assert sound_lab.flow_run().owner is None
     resume = ("caudal", "flow-run", "resume", record["name"], "-o", "json")
     missing = sound_lab.run(*resume)
-    assert missing.status == 1
+    assert missing.status == 2
     assert "approved: Field required" in missing.err
     assert sound_lab.flow_run().state_name == "Suspended"
     second = sound_lab.run(*resume, "--input", '{"approved": false}')

@@ -41,7 +41,7 @@ def test_a_run_is_retried_with_another_parameter(sound_lab: Lab) -> None:
 def test_what_cannot_be_retried_is_left_alone(sound_lab: Lab) -> None:
     """The message says what to say, and the status is that of wrong usage."""
     sound_lab.run("durable.py", "a")
-    for arguments, text in (((), "Say from which task on"), (("--from", "stop"), "no task run 'stop of flow run")):  # fmt: skip
+    for arguments, text in (((), "Say from which task on"), (("--from", "stop"), "no task run 'stop' in flow run")):  # fmt: skip
         done, started = retry(sound_lab, *arguments)
         assert done.status == 2
         assert text in done.err

@@ -169,7 +169,7 @@ def test_an_unknown_task_leaves_the_run_alone(record: Record) -> None:
     """The message names task and run."""
     pipeline()
     with pytest.raises(
-        ObjectNotFound, match=f"unload of flow run {record.flow().name}"
+        ObjectNotFound, match=f"'unload' in flow run '{record.flow().name}'"
     ):
         retry(record, "load", "unload")
     assert (record.flow().attempt, record.flow().state_name) == (1, "Completed")

@@ -10,6 +10,7 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    Group,
     format_age,
     format_time,
     iso,
@@ -33,7 +34,7 @@ _COLUMNS = (
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def artifact() -> None:
     """List artifacts, look at one, delete some."""
 
@@ -114,9 +115,9 @@ def inspect(key: str, limit: int, output: str) -> None:
 
 @artifact.command()
 @click.argument("key", required=False)
-@click.option("--id", "artifact_id", type=click.UUID, help="Delete this version.")
+@click.option("--id", "artifact_id", type=click.UUID, help="One version's id.")
 def delete(key: str | None, artifact_id: Any) -> None:
-    """Delete all versions of an artifact, or one."""
+    """Delete all versions of an artifact, given by its key, or one, given by its id."""
     from caudal.client import MAX_LIMIT, get_client
 
     if (key is None) == (artifact_id is None):

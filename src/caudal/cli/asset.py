@@ -10,6 +10,7 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    Group,
     format_age,
     format_time,
     iso,
@@ -31,7 +32,7 @@ _COLUMNS = (Column("Asset"), Column("Last made"), Column("Outcome"), Column("Mad
 _HISTORY = (Column("At"), Column("Outcome"), Column("Flow run"), Column("Metadata"))
 
 
-@click.group()
+@click.group(cls=Group)
 def asset() -> None:
     """List assets, look at one."""
 

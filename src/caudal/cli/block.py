@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caudal.cli.output import (
+    NOTHING,
     Cell,
     Column,
+    Group,
     format_age,
     format_time,
     iso,
@@ -30,7 +32,7 @@ _TYPE_COLUMNS = (Column("Type"), Column("Blocks", is_number=True))
 _id_option = click.option("--id", "block_id", type=click.UUID, help="The block's id.")
 
 
-@click.group()
+@click.group(cls=Group)
 def block() -> None:
     """List blocks, look at one, delete one.
 
@@ -69,11 +71,11 @@ def list_blocks(limit: int, output: str) -> None:
 
 
 @block.command()
-@click.argument("slug", required=False, metavar="TYPE/NAME")
+@click.argument("slug", required=False, metavar="[TYPE/NAME]")
 @_id_option
 @output_option
 def inspect(slug: str | None, block_id: Any, output: str) -> None:
-    """Show a block, with a mask in place of each secret."""
+    """Show a block, given by type and name or by id, with a mask in place of each secret."""
     found = _find(slug, block_id)
     if output == "json":
         print_json(_record(found))
@@ -88,14 +90,14 @@ def inspect(slug: str | None, block_id: Any, output: str) -> None:
         ]
     )
     print_heading("Fields")
-    print_fields((name, _text(value)) for name, value in found.data.items())
+    print_fields((name, _text(value) or NOTHING) for name, value in found.data.items())
 
 
 @block.command()
-@click.argument("slug", required=False, metavar="TYPE/NAME")
+@click.argument("slug", required=False, metavar="[TYPE/NAME]")
 @_id_option
 def delete(slug: str | None, block_id: Any) -> None:
-    """Delete a block."""
+    """Delete a block, given by type and name or by id."""
     from caudal.client import get_client
 
     found = _find(slug, block_id)
@@ -103,7 +105,7 @@ def delete(slug: str | None, block_id: Any) -> None:
     click.echo(f"Deleted block '{found.block_type_slug}/{found.name}'.", err=True)
 
 
-@block.group("type")
+@block.group("type", cls=Group)
 def block_type() -> None:
     """Look at the types of blocks."""
 
@@ -131,7 +133,9 @@ def _find(slug: str | None, block_id: Any) -> BlockDocument:
     client = get_client()
     if slug is None:
         return client.read_block_document(block_id)
-    type_slug, _, name = slug.partition("/")
+    type_slug, slash, name = slug.partition("/")
+    if not slash:
+        raise click.UsageError(f"{slug!r} is not of the form TYPE/NAME.")
     return client.read_block_document_by_name(name, type_slug)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,9 +10,11 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    Group,
     format_age,
     format_time,
     iso,
+    limit_option,
     output_option,
     print_fields,
     print_heading,
@@ -20,6 +23,8 @@ from caudal.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from caudal.model.limit_views import GlobalConcurrencyLimit
 
 _COLUMNS = (
@@ -49,7 +54,7 @@ _decay_option = click.option(
 )
 
 
-@click.group("global-concurrency-limit")
+@click.group("global-concurrency-limit", cls=Group)
 def global_concurrency_limit() -> None:
     """List, make and change named limits.
 
@@ -57,7 +62,7 @@ def global_concurrency_limit() -> None:
     """
 
 
-@click.group("concurrency-limit")
+@click.group("concurrency-limit", cls=Group)
 def concurrency_limit() -> None:
     """Limit how many task runs with a tag run at a time.
 
@@ -66,13 +71,14 @@ def concurrency_limit() -> None:
 
 
 @global_concurrency_limit.command("ls")
+@limit_option
 @output_option
-def list_limits(output: str) -> None:
+def list_limits(limit: int, output: str) -> None:
     """List limits by name."""
     from caudal.client import get_client
     from caudal.clock import now
 
-    found = get_client().read_global_concurrency_limits(_MAX)
+    found = get_client().read_global_concurrency_limits(limit)
     if output == "json":
         print_json([_record(each) for each in found])
         return
@@ -93,6 +99,8 @@ def list_limits(output: str) -> None:
             for each in found
         ],
     )
+    if len(found) == limit:
+        click.echo(f"The first {limit}; --limit shows more.", err=True)
 
 
 @global_concurrency_limit.command()
@@ -166,6 +174,7 @@ def inspect(name: str, output: str) -> None:
 def reset(name: str) -> None:
     """Free all slots of a limit; the code that held them goes on."""
     _reset(name)
+    click.echo(f"All slots of concurrency limit {name!r} are free.", err=True)
 
 
 @global_concurrency_limit.command()
@@ -173,17 +182,19 @@ def reset(name: str) -> None:
 def delete(name: str) -> None:
     """Delete a limit; the code that held slots goes on, and nobody waits for them any more."""
     _delete(name)
+    click.echo(f"Deleted concurrency limit {name!r}.", err=True)
 
 
 @concurrency_limit.command("ls")
+@limit_option
 @output_option
-def list_tag_limits(output: str) -> None:
+def list_tag_limits(limit: int, output: str) -> None:
     """List the limits on tags by tag."""
     from caudal.client import get_client
     from caudal.clock import now
 
     limits = get_client().read_global_concurrency_limits(_MAX)
-    found = [each for each in limits if each.name.startswith(_TAG)]
+    found = [each for each in limits if each.name.startswith(_TAG)][:limit]
     if output == "json":
         print_json([_record(each) for each in found])
         return
@@ -202,6 +213,8 @@ def list_tag_limits(output: str) -> None:
             for each in found
         ],
     )
+    if len(found) == limit:
+        click.echo(f"The first {limit}; --limit shows more.", err=True)
 
 
 @concurrency_limit.command("create")
@@ -220,21 +233,37 @@ def create_tag_limit(tag: str, limit: int) -> None:
 @output_option
 def inspect_tag_limit(tag: str, output: str) -> None:
     """Show the limit on a tag and the task runs that hold its slots."""
-    _inspect(_TAG + tag, output)
+    with _about_tag(tag):
+        _inspect(_TAG + tag, output)
 
 
 @concurrency_limit.command("reset")
 @click.argument("tag")
 def reset_tag_limit(tag: str) -> None:
     """Free all slots of the limit on a tag; the task runs that held them go on."""
-    _reset(_TAG + tag)
+    with _about_tag(tag):
+        _reset(_TAG + tag)
+    click.echo(f"All slots of the limit on tag {tag!r} are free.", err=True)
 
 
 @concurrency_limit.command("delete")
 @click.argument("tag")
 def delete_tag_limit(tag: str) -> None:
     """Delete the limit on a tag."""
-    _delete(_TAG + tag)
+    with _about_tag(tag):
+        _delete(_TAG + tag)
+    click.echo(f"Deleted the limit on tag {tag!r}.", err=True)
+
+
+@contextmanager
+def _about_tag(tag: str) -> Generator[None]:
+    """Say that a tag has no limit, rather than that there is no limit of the name."""
+    from caudal.exceptions import ObjectNotFound
+
+    try:
+        yield
+    except ObjectNotFound:
+        raise ObjectNotFound("limit on the tag", tag) from None
 
 
 def _update(
@@ -284,14 +313,12 @@ def _reset(name: str) -> None:
     from caudal.client import get_client
 
     get_client().reset_global_concurrency_limit_by_name(name)
-    click.echo(f"All slots of concurrency limit {name!r} are free.", err=True)
 
 
 def _delete(name: str) -> None:
     from caudal.client import get_client
 
     get_client().delete_global_concurrency_limit_by_name(name)
-    click.echo(f"Deleted concurrency limit {name!r}.", err=True)
 
 
 def _decay(limit: GlobalConcurrencyLimit) -> str:

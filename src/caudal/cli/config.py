@@ -10,6 +10,7 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    Group,
     output_option,
     print_error,
     print_json,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Look at the settings and change those of the profile in use."""
 

@@ -24,6 +24,7 @@ from caudal.engine.flow_calls import make_flow_run
 from caudal.engine.parameters import recorded_parameters
 from caudal.exceptions import FlowRunNotResumableError
 from caudal.resume import (
+    check_flow,
     load_recorded_flow,
     paths_to_run_again,
     resume_flow_run,
@@ -85,8 +86,9 @@ def resumed_job(
 
     Raises:
         ParameterError: The flow does not accept the parameters; nothing was recorded.
-        FlowRunNotResumableError: Its parameters were not kept, and none are given.
+        FlowRunNotResumableError: It is a run of another flow, or its parameters were not kept and none are given.
     """
+    check_flow(flow, row)
     try:
         recorded = recorded_parameters(current_engine(), row)
     except FlowRunNotResumableError:

@@ -52,11 +52,7 @@ def find_task_run(given: str, flow_run: str | None) -> TaskRun:
 
     client = get_client()
     if flow_run is None:
-        try:
-            return client.read_task_run(given)
-        except AmbiguousNameError as error:
-            msg = f"{error} Or say which flow run it belongs to with --flow-run."
-            raise click.UsageError(msg) from None
+        return client.read_task_run(given)
     owner = client.find_flow_run(flow_run)
     rows = current_engine().ledger.task_runs(
         RunFilter(flow_run_id=owner.id, name=given), limit=2
@@ -73,7 +69,7 @@ def find_task_run(given: str, flow_run: str | None) -> TaskRun:
         if _owner(run) == owner.id
     ]
     if len(found) != 1:
-        raise ObjectNotFound("task run", f"{given} of flow run {owner.name}")
+        raise ObjectNotFound("task run", given, owner.name)
     return found[0]
 
 

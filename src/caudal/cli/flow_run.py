@@ -9,6 +9,7 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    Group,
     follow_option,
     format_age,
     format_duration,
@@ -41,7 +42,7 @@ _COLUMNS = (
 )
 
 
-@click.group("flow-run")
+@click.group("flow-run", cls=Group)
 def flow_run() -> None:
     """List flow runs, look at one, go on with one.
 
@@ -320,6 +321,8 @@ def recover(ctx: click.Context, give_up: str | None, *, watch: bool) -> None:
     """
     from caudal.cli.recovery import give_up_run, recover_runs
 
+    if give_up is not None and watch:
+        raise click.UsageError("Give --watch or --give-up, not both.")
     if give_up is not None:
         give_up_run(give_up)
     else:

@@ -12,19 +12,24 @@ import click
 from click.exceptions import NoSuchCommand
 
 from caudal import __version__
-from caudal.cli.output import print_error
+from caudal.cli.output import Group, print_error
 from caudal.cli.status import FAILED, INTERRUPTED, WRONG_USAGE
 from caudal.engine.composition import close_engine
 from caudal.exceptions import (
     AmbiguousNameError,
     CaudalError,
     ConfigurationError,
+    FlowPauseTimeout,
+    FlowRunNotCancellableError,
+    FlowRunNotPausableError,
     FlowRunNotResumableError,
     InvalidNameError,
     InvalidValueError,
     ObjectAlreadyExists,
     ObjectNotFound,
     ParameterError,
+    ProfileNotFoundError,
+    RunInputError,
     ScriptError,
     TaskRunNotReplayableError,
 )
@@ -47,21 +52,26 @@ _COMMANDS = {
 #: The standard streams in the order of their descriptors, and how they are opened.
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
+#: What commands refuse before they do anything.
 _USAGE_ERRORS = (
     AmbiguousNameError,
     ConfigurationError,
+    FlowPauseTimeout,
+    FlowRunNotCancellableError,
+    FlowRunNotPausableError,
     FlowRunNotResumableError,
     InvalidNameError,
     InvalidValueError,
     ObjectAlreadyExists,
     ObjectNotFound,
     ParameterError,
+    RunInputError,
     ScriptError,
     TaskRunNotReplayableError,
 )
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """Imports a subcommand's module when the subcommand is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -89,17 +99,19 @@ class _LazyGroup(click.Group):
 def caudal(profile: str | None, **_: Any) -> None:
     """Run data pipelines written as plain Python, and look at what was recorded."""
     if profile:
-        from caudal.settings.current import exchange_settings
+        from caudal.settings.current import exchange_settings, read_settings
         from caudal.settings.sources import PROFILE_VARIABLE
 
-        os.environ[PROFILE_VARIABLE] = (
-            profile  # processes that the command starts follow
-        )
+        # Processes that the command starts follow.
+        os.environ[PROFILE_VARIABLE] = profile
         exchange_settings(None)
+        for error in read_settings().errors:
+            if isinstance(error, ProfileNotFoundError):
+                raise ProfileNotFoundError(error.name, "--profile", error.nearest)
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 refused, 130 interrupted, 143 terminated."""
     _open_missing_streams()
     try:
         status = run_command(sys.argv[1:])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound="Callable[..., Any] | click.Command")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+#: More columns than anything takes.
+_WIDEST = 100_000
 
 #: Style of each kind of state.
 STATE_STYLES = {
@@ -43,6 +45,26 @@ LEVEL_STYLES = {
     logging.ERROR: "red",
     logging.CRITICAL: "red",
 }
+
+
+#: What stands where a text is shown that is empty.
+NOTHING = '""'
+
+
+class Group(click.Group):
+    """A group of commands whose help has the whole first sentence of each; click would cut it to a line."""
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the list of commands."""
+        rows = [
+            (name, command.get_short_help_str(_WIDEST))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class Option(Protocol):
@@ -172,9 +194,9 @@ def format_duration(seconds: float | None) -> str:
     """Return a duration for people, such as ``85ms``, ``2.4s``, ``3m 05s`` or ``2h 04m``; empty for None."""
     if seconds is None:
         return ""
-    if seconds < 1:
+    if round(seconds, 3) < 1:
         return f"{max(seconds, 0) * 1000:.0f}ms"
-    if seconds < _MINUTE:
+    if round(seconds, 1) < _MINUTE:
         return f"{seconds:.1f}s"
     whole = round(seconds)
     if whole < _HOUR:
@@ -225,13 +247,39 @@ def _draw(
         padding=(0, 1, 0, 0),
         header_style="bold",
     )
-    for title, is_number in columns:
-        table.add_column(
-            title, justify="right" if is_number else "left", overflow="fold"
-        )
+    console = Console(stderr=err)
+    widths = _widths(columns, rows, console.width)
+    for (title, is_number), width in zip(columns, widths, strict=True):
+        table.add_column(title, justify="right" if is_number else "left", width=width)
     for row in rows:
         table.add_row(*(Text(text, style) for text, style in row))
-    Console(stderr=err).print(table)
+    Console(stderr=err, width=max(console.width, _total(widths))).print(table)
+
+
+def _widths(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int
+) -> list[int]:
+    """Return how wide columns are drawn: texts are wrapped where there is no room, but no id or name is broken."""
+    from rich.cells import cell_len
+
+    widths: list[int] = []
+    least: list[int] = []
+    for place, (title, _) in enumerate(columns):
+        texts = [title, *(row[place].text for row in rows)]
+        widths.append(
+            max(cell_len(line) for text in texts for line in text.split("\n"))
+        )
+        least.append(
+            max(cell_len(word) for text in texts for word in [*text.split(), ""])
+        )
+    while _total(widths) > room and widths != least:
+        spare = [width - word for width, word in zip(widths, least, strict=True)]
+        widths[spare.index(max(spare))] -= 1
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * (len(widths) - 1) + 1
 
 
 def _plain(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:

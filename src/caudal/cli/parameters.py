@@ -19,13 +19,16 @@ def split_parameters(given: Iterable[str]) -> dict[str, str]:
     """Return texts by name from ``name=text``.
 
     Raises:
-        click.UsageError: One has no ``=``.
+        click.UsageError: One has no ``=``, or a name is given twice.
     """
     texts: dict[str, str] = {}
     for item in given:
         name, equals, text = item.partition("=")
         if not equals or not name:
             msg = f"-p takes NAME=VALUE, and got {item!r}."
+            raise click.UsageError(msg)
+        if name in texts:
+            msg = f"-p gives {name!r} twice, {texts[name]!r} and {text!r}."
             raise click.UsageError(msg)
         texts[name] = text
     return texts

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from caudal.cli.config import text_of
-from caudal.cli.output import Cell, Column, output_option, print_json, print_table
+from caudal.cli.output import (
+    Cell,
+    Column,
+    Group,
+    output_option,
+    print_json,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group()
+@click.group(cls=Group)
 def profile() -> None:
     """Keep several sets of settings, and choose one.
 
@@ -95,8 +102,11 @@ def use(name: str) -> None:
 @click.argument("name")
 def delete(name: str) -> None:
     """Remove a profile."""
-    from caudal.settings.profiles import edited_profiles
+    from caudal.settings.profiles import DEFAULT_PROFILE, edited_profiles
 
+    if name == DEFAULT_PROFILE:
+        hint = f"caudal --profile {name} config unset NAME..."
+        raise click.UsageError(f"The profile {name!r} is always there. Empty it: {hint}")  # fmt: skip
     home, in_use = _in_use()
     with edited_profiles(home) as profiles:
         profiles.delete(name, in_use)

@@ -44,7 +44,8 @@ def run(
     FLOW may be left out when the file defines one flow. Progress and log lines go to stderr; stdout is left to what the flow
     prints, or with --output json to one object that tells the outcome.
 
-    Exit status: 0 completed, 1 failed or crashed, 2 wrong usage, 130 interrupted.
+    Exit status: 0 completed, paused or suspended; 1 failed, crashed or cancelled from elsewhere; 2 nothing was run; 130 interrupted with Ctrl-C; 143
+    ended by SIGTERM.
     """
     from caudal.cli.execution import carry_out, new_job, results_apart, resumed_job
     from caudal.cli.parameters import split_parameters

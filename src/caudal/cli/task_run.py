@@ -9,6 +9,7 @@ import click
 from caudal.cli.output import (
     Cell,
     Column,
+    Group,
     follow_option,
     format_age,
     format_duration,
@@ -45,7 +46,7 @@ _flow_run_option = click.option(
 )
 
 
-@click.group("task-run")
+@click.group("task-run", cls=Group)
 def task_run() -> None:
     """List task runs, look at one.
 

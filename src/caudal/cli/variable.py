@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from caudal.cli.output import (
+    NOTHING,
     Cell,
     Column,
+    Group,
     format_age,
     format_time,
     iso,
@@ -28,7 +30,7 @@ _COLUMNS = (Column("Name"), Column("Value"), Column("Tags"), Column("Updated"))
 _SHOWN = 60
 
 
-@click.group()
+@click.group(cls=Group)
 def variable() -> None:
     """List variables, read, set and unset them."""
 
@@ -74,7 +76,7 @@ def inspect(name: str, output: str) -> None:
     print_fields(
         [
             ("name", found.name),
-            ("value", _text(found.value)),
+            ("value", _text(found.value) or NOTHING),
             ("tags", ", ".join(found.tags)),
             ("created", format_time(found.created)),
             ("updated", format_time(found.updated)),

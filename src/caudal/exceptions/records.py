@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from caudal.exceptions.root import CaudalError
 
+#: The commands that list things of a kind.
+_LISTS = {
+    "flow run": "caudal flow-run ls",
+    "task run": "caudal task-run ls",
+    "concurrency limit": "caudal global-concurrency-limit ls",
+    "limit on the tag": "caudal concurrency-limit ls",
+    "artifact": "caudal artifact ls",
+    "variable": "caudal variable ls",
+    "block": "caudal block ls",
+    "asset": "caudal asset ls",
+}
+
 
 class ObjectNotFound(CaudalError):
     """Nothing is recorded under the id or name that was given.
@@ -11,27 +23,24 @@ class ObjectNotFound(CaudalError):
     Args:
         kind: What was looked for: flow run, task run, artifact, variable, block, asset, result.
         name: The id or name given.
+        flow_run: Name of the flow run in which it was looked for, where it was one.
     """
 
     kind: str
     name: str
+    flow_run: str | None
 
-    def __init__(self, kind: str, name: str) -> None:
-        super().__init__(kind, name)
-        self.kind, self.name = kind, name
+    def __init__(self, kind: str, name: str, flow_run: str | None = None) -> None:
+        super().__init__(kind, name, flow_run)
+        self.kind, self.name, self.flow_run = kind, name, flow_run
 
     def __str__(self) -> str:
-        command = {
-            "flow run": "caudal flow-run ls",
-            "task run": "caudal task-run ls",
-            "concurrency limit": "caudal global-concurrency-limit ls",
-            "artifact": "caudal artifact ls",
-            "variable": "caudal variable ls",
-            "block": "caudal block ls",
-            "asset": "caudal asset ls",
-        }.get(self.kind)
+        where = f" in flow run {self.flow_run!r}" if self.flow_run else ""
+        command = _LISTS.get(self.kind, "")
+        if command and self.flow_run:
+            command += f" --flow-run {self.flow_run}"
         hint = f" `{command}` lists what is there." if command else ""
-        return f"there is no {self.kind} {self.name!r}.{hint}"
+        return f"there is no {self.kind} {self.name!r}{where}.{hint}"
 
 
 class ObjectAlreadyExists(CaudalError, ValueError):
@@ -74,7 +83,10 @@ class AmbiguousNameError(CaudalError):
         self.kind, self.name, self.matches = kind, name, matches
 
     def __str__(self) -> str:
-        return f"{self.name!r} fits more than one {self.kind}: {', '.join(self.matches)}. Give the whole id."
+        advice = "Give the whole id."
+        if self.kind == "task run":
+            advice = "Give the whole id, or say which flow run it belongs to with --flow-run."
+        return f"{self.name!r} fits more than one {self.kind}: {', '.join(self.matches)}. {advice}"
 
 
 class LedgerError(CaudalError):

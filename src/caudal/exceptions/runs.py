@@ -88,7 +88,7 @@ class LeaseLostError(RunError):
 
 
 class FlowRunNotResumableError(RunError):
-    """A flow run cannot be resumed in the state it is in.
+    """A flow run cannot be resumed or retried in the state it is in.
 
     Args:
         flow_run: Name of the flow run.
@@ -103,7 +103,7 @@ class FlowRunNotResumableError(RunError):
         self.flow_run, self.reason = flow_run, reason
 
     def __str__(self) -> str:
-        return f"flow run {self.flow_run!r} cannot be resumed: {self.reason}"
+        return f"flow run {self.flow_run!r} cannot be taken up again: {self.reason}"
 
 
 class TaskRunNotReplayableError(RunError):
@@ -229,17 +229,24 @@ class RunInputError(RunError, ValueError):
     Args:
         flow_run: Name of the flow run.
         problems: What does not fit.
+        advice: What to do.
     """
 
     flow_run: str
     problems: str
+    advice: str
 
-    def __init__(self, flow_run: str, problems: str) -> None:
-        super().__init__(flow_run, problems)
-        self.flow_run, self.problems = flow_run, problems
+    def __init__(
+        self,
+        flow_run: str,
+        problems: str,
+        advice: str = "Correct it and resume the run again.",
+    ) -> None:
+        super().__init__(flow_run, problems, advice)
+        self.flow_run, self.problems, self.advice = flow_run, problems, advice
 
     def __str__(self) -> str:
-        return f"flow run {self.flow_run!r} cannot be resumed with this input: {self.problems}. Correct it and resume the run again."
+        return f"flow run {self.flow_run!r} cannot be resumed with this input: {self.problems}. {self.advice}"
 
 
 class RunTimeoutError(RunError, TimeoutError):

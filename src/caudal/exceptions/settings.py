@@ -5,6 +5,10 @@ from __future__ import annotations
 from caudal.exceptions.root import ConfigurationError
 
 
+def _nearest(name: str | None) -> str:
+    return "" if name is None else f"; the nearest one is {name!r}"
+
+
 class SettingError(ConfigurationError):
     """A setting has a value that it cannot take.
 
@@ -35,20 +39,20 @@ class UnknownSettingError(ConfigurationError):
     Args:
         name: The name, as it was written.
         source: Where it was given.
-        nearest: The known name that is most like it.
+        nearest: The known name that is like it, if one is.
     """
 
     name: str
     source: str
-    nearest: str
+    nearest: str | None
 
-    def __init__(self, name: str, source: str, nearest: str) -> None:
+    def __init__(self, name: str, source: str, nearest: str | None) -> None:
         super().__init__(name, source, nearest)
         self.name, self.source, self.nearest = name, source, nearest
 
     def __str__(self) -> str:
         return (
-            f"there is no setting {self.name!r} (from {self.source}); the nearest one is {self.nearest!r}. "
+            f"there is no setting {self.name!r} (from {self.source}){_nearest(self.nearest)}. "
             "Correct or remove it; `caudal config view` lists every setting."
         )
 
@@ -78,20 +82,20 @@ class ProfileNotFoundError(ConfigurationError):
     Args:
         name: The name.
         source: Where it was given.
-        nearest: The known name that is most like it.
+        nearest: The known name that is like it, if one is.
     """
 
     name: str
     source: str
-    nearest: str
+    nearest: str | None
 
-    def __init__(self, name: str, source: str, nearest: str) -> None:
+    def __init__(self, name: str, source: str, nearest: str | None) -> None:
         super().__init__(name, source, nearest)
         self.name, self.source, self.nearest = name, source, nearest
 
     def __str__(self) -> str:
         return (
-            f"there is no profile {self.name!r} (from {self.source}); the nearest one is {self.nearest!r}. "
+            f"there is no profile {self.name!r} (from {self.source}){_nearest(self.nearest)}. "
             "`caudal profile ls` lists them; `caudal profile create` makes one."
         )
 

@@ -157,35 +157,29 @@ def fold_task_run(
         flow_run_id: Its flow run, None outside a flow.
         change: What happened.
     """
-    # The hot path: local names, and one struct made at the end.
     if row is None:
-        name, task_name, path = change.name or "", change.task_name or "", change.path or ""  # fmt: skip
-        kind, state_name, created_at = _PENDING, "Pending", change.created_at or 0.0
-        started_at = ended_at = details = None
-        run_count = 0
+        row = TaskRunRow(
+            run_id, flow_run_id, change.name or "", change.task_name or "", change.path or "",
+            "PENDING", "Pending", change.created_at or 0.0,
+        )  # fmt: skip
     else:
-        name = row.name if change.name is None else change.name
-        task_name, path, created_at = row.task_name, row.path, row.created_at
-        kind, state_name, run_count = row.state_type, row.state_name, row.run_count
-        started_at, ended_at, details = row.started_at, row.ended_at, row.details
-    for kind, state_name, at, message in change.moves:  # noqa: B007 - the last ones are used below
-        ended_at = None
+        row = structs.replace(row)
+        if change.name is not None:
+            row.name = change.name
+    for kind, name, at, message in change.moves:
+        row.state_type, row.state_name = kind, name
         if kind == _RUNNING:
-            run_count += 1
-            if started_at is None:
-                started_at = at
-        elif is_terminal(kind):
-            ended_at = at
+            row.run_count += 1
+            if row.started_at is None:
+                row.started_at = at
         elif kind == _PENDING:
-            started_at = None  # it begins anew in another attempt at its flow run
-        if message is not None or (details and "message" in details):
-            details = {**(details or {}), "message": message}
+            row.started_at = None  # it begins anew in another attempt at its flow run
+        row.ended_at = at if kind != _RUNNING and is_terminal(kind) else None
+        if message is not None or (row.details and "message" in row.details):
+            row.details = {**(row.details or {}), "message": message}
     if change.details:
-        details = {**(details or {}), **change.details}
-    return TaskRunRow(
-        run_id, flow_run_id, name, task_name, path, kind, state_name,
-        created_at, started_at, ended_at, run_count, details,
-    )  # fmt: skip
+        row.details = {**(row.details or {}), **change.details}
+    return row
 
 
 def fold_flow_run(

@@ -290,11 +290,12 @@ def plain_key(name: str) -> str:
 
 
 def unknown_setting(name: str, source: str) -> UnknownSettingError:
-    """Return the error for a name that is no setting, with the known name most like it."""
+    """Return the error for a name that is no setting, with the known name that is like it."""
     from difflib import get_close_matches  # noqa: PLC0415 - only needed to explain
 
-    nearest = get_close_matches(plain_key(name), SETTINGS, n=1, cutoff=0.0)[0]
-    if name.startswith(PREFIX):
+    found = get_close_matches(plain_key(name), SETTINGS, n=1)
+    nearest = found[0] if found else None
+    if nearest is not None and name.startswith(PREFIX):
         nearest = SETTINGS[nearest].name
     return UnknownSettingError(name, source, nearest)
 

@@ -88,7 +88,7 @@ class Profiles:
         if name not in self._tables:
             from difflib import get_close_matches  # noqa: PLC0415 - only to explain
 
-            nearest = get_close_matches(name, self._tables, n=1, cutoff=0.0)[0]
+            nearest = [*get_close_matches(name, self._tables, n=1), None][0]
             raise ProfileNotFoundError(name, source, nearest)
         return self._tables[name]
 

@@ -112,19 +112,6 @@ def test_every_command_explains_itself(path: str, succeed: Callable[..., str]) -
             assert parameter.opts[-1] in text
 
 
-@pytest.mark.parametrize("path", COMMANDS)
-def test_every_command_and_option_is_documented(path: str) -> None:
-    """The reference has a section for each command, which names each of its options."""
-    reference = REFERENCE.read_text()
-    heading = f"\n## {path if f'## {path}' in reference else path.rpartition(' ')[0]}\n"
-    assert heading in reference
-    section = reference.partition(heading)[2].partition("\n## ")[0]
-
-    for parameter in COMMANDS[path].params:
-        if isinstance(parameter, click.Option):
-            assert any(name in section for name in parameter.opts), parameter.opts
-
-
 def test_an_unknown_command_names_the_nearest(invoke: Callable[..., Result]) -> None:
     """A typing error costs one look, in groups too."""
     result = invoke("flow-rum", "ls")

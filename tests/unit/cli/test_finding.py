@@ -67,9 +67,9 @@ def test_a_task_run_is_found_by_name_within_its_flow_run() -> None:
     assert found.flow_run_id == oldest.id
     assert find_task_run(str(found.id), None) == found
     assert find_task_run(str(found.id), str(oldest.id)) == found
-    with pytest.raises(click.UsageError, match="--flow-run"):
+    with pytest.raises(AmbiguousNameError, match="--flow-run"):
         find_task_run("step-0", None)
-    with pytest.raises(ObjectNotFound, match=newest.name):
+    with pytest.raises(ObjectNotFound, match=f"' in flow run '{newest.name}'"):
         find_task_run(str(found.id), newest.name)
 
 

@@ -28,12 +28,18 @@ def unchecked(limit: int = 10) -> None:
 
 
 def test_names_and_texts_are_parted_at_the_first_equals_sign() -> None:
-    """A value may have equals signs and may be empty; the last one of a name counts."""
-    assert split_parameters(["a=1", "b=x=y", "c=", "a=2"]) == {
-        "a": "2",
+    """A value may have equals signs and may be empty."""
+    assert split_parameters(["a=1", "b=x=y", "c="]) == {
+        "a": "1",
         "b": "x=y",
         "c": "",
     }
+
+
+def test_a_parameter_that_is_given_twice_is_wrong_usage() -> None:
+    """Neither value is dropped in silence."""
+    with pytest.raises(click.UsageError, match="'n' twice, '2' and '3'"):
+        split_parameters(["n=2", "m=1", "n=3"])
 
 
 @pytest.mark.parametrize("text", ["limit", "=5"])
