@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-#: Its blocks are patterns of commands, not sessions; test_pages.py checks that what they name is there.
+#: Its blocks are patterns of commands, not sessions; test_commands.py compares them with the commands.
 PATTERNS = ROOT / "docs/reference/cli.md"
 
 _FENCE = re.compile(
