@@ -20,7 +20,7 @@ demo: .venv/.demo ## Run the retail pipeline on real data
 		'make demo                               again: unchanged steps come from the cache' \
 		'make test                               every check and test'
 
-test: check ## Run every check and every test, as CI does
+test: check ## Run every check and every test
 
 check: .venv/.dev ## The same: format, lint, types, imports, dependencies, spelling, tests
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Every error that caudal raises, under one root.
+"""Every error that caudal raises, under one root, ``CaudalError``.
 
     CaudalError
     +-- ConfigurationError          something is set up in a way that cannot be used
@@ -55,6 +55,7 @@
     +-- ConcurrencySlotAcquisitionError     slots of a limit cannot be had
     +-- AcquireConcurrencySlotTimeoutError  slots of a limit did not come free in time
     +-- ConcurrencySlotsLostError           slots were taken away from who held them
+``docs/reference/errors.md`` says of each when it is raised and what to do; a test compares it with this module.
 
 Fields are passed to ``super().__init__`` and the sentence is built in ``__str__``, so that an error
 keeps its fields and its text when it travels to another process by pickle.
