@@ -94,7 +94,9 @@ def persists(given: dict[str, Any]) -> bool | None:
 
 
 def _is_none(policy: Any) -> bool:
-    return type(policy).__name__ == "_None"
+    from caudal.model.cache import NO_CACHE  # noqa: PLC0415 - loaded by whoever has a policy
+
+    return isinstance(policy, type(NO_CACHE))
 
 
 def exponential_backoff(backoff_factor: float) -> Callable[[int], list[float]]:

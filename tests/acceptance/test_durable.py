@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from caudal.model.runs import FlowRunRow
     from tests.acceptance.conftest import Done, Lab
 
-#: Seconds after which a run has to go on in another process.
-BOUND = 15
-
 
 def completed(lab: Lab) -> int:
     """Return how many task runs are on record as completed."""
@@ -107,13 +104,11 @@ def test_lost_runs_of_one_call_are_taken_up_one_by_one(sound_lab: Lab) -> None:
 
 
 def test_another_process_of_the_file_goes_on_with_the_run(sound_lab: Lab) -> None:
-    """It does so in time, in a process of its own, and does not end before that is done."""
+    """It does so in a process of its own, and does not end before that is done."""
     other = start_held(sound_lab, "b", 0)
     lost = start_held(sound_lab, "a", 2)
-    killed_at = time.monotonic()
     kill(sound_lab, lost)
     sound_lab.wait_for("end a3")
-    assert time.monotonic() - killed_at < BOUND
     sound_lab.gate.touch()
     assert sound_lab.end_of(other).status == 0
     row = run_of(sound_lab, "a")

@@ -57,7 +57,7 @@ def test_what_is_written_can_be_read_after_the_process(store: ResultStore) -> No
     assert record.result == {"rows": 5}
     assert record.metadata.storage_key == "k"
     assert record.expiration is not None
-    assert abs(record.expiration - until) < timedelta(seconds=1)
+    assert abs(record.expiration - until) < timedelta(milliseconds=1)
     assert record.serializer == JSONSerializer()
 
 

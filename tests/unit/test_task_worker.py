@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import urllib.request
@@ -15,6 +16,7 @@ import pytest
 
 from caudal import flow, runtime, tags, task, unmapped
 from caudal.exceptions import (
+    FailedRun,
     ParameterBindError,
     SerializationError,
     UpstreamTaskError,
@@ -131,6 +133,24 @@ def test_failures_come_back_with_their_type(record: Record) -> None:
         with pytest.raises(UpstreamTaskError):
             dependent.result(0.1)
     assert record.task("fails").run_count == 2
+
+
+def test_an_exception_that_cannot_be_kept_comes_back_as_text(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no failure of the worker; who looks for the reason finds it at level debug."""
+    monkeypatch.setattr(logging.getLogger("caudal"), "propagate", True)
+
+    @task
+    def locked() -> None:
+        raise LookupError(threading.Lock())
+
+    with caplog.at_level(logging.DEBUG, "caudal.engine"):
+        future = locked.delay()
+        with served(locked), pytest.raises(FailedRun, match="LookupError"):
+            future.result(timeout=PATIENCE)
+
+    assert any("is not kept as an object" in text for text in caplog.messages)
 
 
 def test_a_map_can_be_deferred() -> None:

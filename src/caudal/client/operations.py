@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from caudal.client.control import RunControl
+from caudal.client.documents import DocumentReads
 from caudal.client.limits import LimitMethods
 from caudal.client.reading import RunReads
-from caudal.client_documents import DocumentReads
 
 if TYPE_CHECKING:
     from caudal.engine.engine import Engine

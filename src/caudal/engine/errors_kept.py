@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from caudal.exceptions import CaudalError
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.live_task import LiveTask
     from caudal.model.states import State
+
+_logger = logging.getLogger("caudal.engine")
 
 
 def keep_task_error(run: LiveTask, error: BaseException) -> None:
@@ -34,5 +37,6 @@ def _kept(scope: FlowScope, error: BaseException, key: str) -> str | None:
     try:
         results = scope.parts.results
         return results.write(error, key, scope=scope, serializer="pickle").key
-    except CaudalError:
+    except CaudalError as problem:
+        _logger.debug("the exception %r is not kept as an object: %s", key, problem)
         return None

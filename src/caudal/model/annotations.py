@@ -67,7 +67,3 @@ class quote(Annotation[T]):  # noqa: N801
     """
 
     __slots__ = ()
-
-
-#: Another name of ``quote``, as in Prefect 3.
-opaque = quote

@@ -11,8 +11,6 @@ from __future__ import annotations
 from itertools import count
 from uuid import UUID
 
-from caudal.exceptions import ObjectNotFound
-
 ID_BYTES = 16
 
 
@@ -63,17 +61,3 @@ def task_run_id_range(flow_run_id: bytes) -> tuple[bytes, bytes]:
 def format_id(value: bytes) -> str:
     """Return an id as people and programs write it."""
     return str(UUID(bytes=value))
-
-
-def parse_id(text: str | UUID, kind: str = "run") -> bytes:
-    """Return the bytes of a written id.
-
-    Raises:
-        ObjectNotFound: The text is no id.
-    """
-    if isinstance(text, UUID):
-        return text.bytes
-    try:
-        return UUID(text).bytes
-    except ValueError:
-        raise ObjectNotFound(kind, text) from None

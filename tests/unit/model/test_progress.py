@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -283,15 +284,21 @@ def test_every_kind_of_state_has_a_stage(kind: StateType) -> None:
 def test_counts_are_those_of_the_last_states(
     news: list[tuple[int, list[tuple[str, str]]]],
 ) -> None:
-    """Whatever the runs go through, each is counted once, in the stage of its last state."""
+    """Whatever the runs go through, each is counted once, in the stage of its last state, with the time it was running."""
     story = Story()
     last: dict[int, tuple[str, str]] = {}
+    running_since: dict[int, float] = {}
+    seconds = Counter[str]()
     at = 0.0
     for number, moves in news:
         at += 1.0
         change = moved(*((kind, name, at) for kind, name in moves))
         change.task_name = f"task {number % 2}" if number not in last else None
         last[number] = moves[-1]
+        if number in running_since:
+            seconds[f"task {number % 2}"] += at - running_since.pop(number)
+        if moves[-1][0] == "RUNNING":
+            running_since[number] = at
         story.task(bytes([number]), change)
 
     for (_, name), group in story.progress.root.members.items():
@@ -301,7 +308,7 @@ def test_counts_are_those_of_the_last_states(
         assert counted == expected
         assert group.total == len(mine)
         assert group.done + group.open == group.total
-        assert group.seconds >= 0
+        assert group.seconds == seconds[name]
 
 
 def count_stages(stages: Iterable[Stage]) -> dict[Stage, int]:
