@@ -73,7 +73,10 @@ def _june(engine: object) -> None:
         ("concurrency-limit inspect nope", "no limit on the tag 'nope'. `caudal conc"),
         ("concurrency-limit reset nope", "no limit on the tag 'nope'. `caudal conc"),
         ("concurrency-limit delete nope", "no limit on the tag 'nope'. `caudal conc"),
-        ("--profile defalt flow-run ls", "'defalt' (from --profile); the nearest one"),
+        (
+            "--profile default2 flow-run ls",
+            "'default2' (from --profile); the nearest one",
+        ),
         ("--profile z flow-run ls", "there is no profile 'z' (from --profile). `cau"),
         ("config set foo=1", "no setting 'foo' (from the command line). Correct"),
         ("profile delete default", "The profile 'default' is always there"),
