@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from caudal.clock import timestamp
 from caudal.engine.liveness import can_be_seen
 from caudal.exceptions import (
-    CaudalError,
     DurableParametersError,
     FlowRunNotResumableError,
+    HashError,
 )
 from caudal.model.hashing import owner_hash, stable_hash
 
@@ -44,10 +44,9 @@ def durable_key(spec: FlowSpec, parameters: dict[str, Any]) -> str:
         hash_of = owner_hash if name in spec.owner else stable_hash
         try:
             hashes[name] = hash_of(value, name=name)
-        except CaudalError as error:
-            raise DurableParametersError(
-                spec.name, f"parameter {name!r}: {error}"
-            ) from error
+        except HashError as error:
+            reason = f"parameter {name!r} has a value of type {error.type_name!r}: {error.reason}"
+            raise DurableParametersError(spec.name, reason) from error
     return stable_hash([spec.name, spec.entrypoint, hashes])
 
 
