@@ -384,6 +384,14 @@ def test_a_file_named_like_a_module_runs_in_worker_processes(
     assert json.loads(done.out)["result"] == [3, 6], done.err
 
 
+def test_a_report_that_cannot_be_written_is_no_failure(lab: Lab, pipeline: str) -> None:
+    """The status is that of the run."""
+    full = ("sh", "-c", 'exec "$@" 2>/dev/full', "sh")
+
+    assert lab.run("caudal", "run", pipeline, wrapper=full).status == 0
+    assert lab.run("caudal", "run", pipeline, "-p", "limit=0", wrapper=full).status == 1
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_no_error(lab: Lab, pipeline: str, closed: str) -> None:
     """The flow runs, and what is on record is shown, as far as there is a stream for it."""

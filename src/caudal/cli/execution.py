@@ -158,12 +158,14 @@ def carry_out(job: Job, results: TextIO | None) -> int:
     client = get_client()
     run = client.read_flow_run(UUID(bytes=job.flow_run_id))
     progress = reader.read()
-    display.finish(progress)
+    with _perhaps_unread():
+        display.finish(progress)
+        if results is None:
+            checks = client.read_checks(run.id)
+            print_report(run, progress, checks, _failure(state, stop))
+            print_next(run, handle_of(run))
     if results is not None:
         print_result(run, progress, state, results)
-    else:
-        print_report(run, progress, client.read_checks(run.id), _failure(state, stop))
-        print_next(run, handle_of(run))
     if isinstance(stop, KeyboardInterrupt):
         return SIGNAL_BASE + (signals.received or signal.SIGINT)
     return 0 if run.state.is_completed() or run.state.is_paused() else FAILED
@@ -188,6 +190,15 @@ def results_apart(output: str) -> Generator[TextIO | None]:
         finally:
             sys.stdout.flush()
             os.dup2(results.fileno(), 1)
+
+
+@contextmanager
+def _perhaps_unread() -> Generator[None]:
+    """Print on stderr what nobody may read any more (``2>&1 | head``): that is no failure of the run."""
+    try:
+        yield
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _start(job: Job) -> Any:
