@@ -41,7 +41,7 @@ R = TypeVar("R")
 class FlowRunContext:
     """The flow run that code is part of."""
 
-    #: None where another process runs the flow's own code.
+    #: None where another process runs the flow's own code, and the flow cannot be pickled.
     flow: Flow[..., Any] | None
     flow_run: FlowRun
     parameters: dict[str, Any]
@@ -60,13 +60,17 @@ class FlowRunContext:
         if run is None or run.scope.id is None:
             return None
         scope = cast("FlowScope", run.scope)
-        spec = scope.spec
-        view = flow_view(scope)
+        spec, view = scope.spec, flow_view(scope)
+        flow = spec.decorated if spec else None
+        if scope.is_part:
+            from caudal.engine.remote import flow_of  # noqa: PLC0415 - in worker processes alone
+
+            flow = flow_of(scope)
         return cls(
-            flow=spec.decorated if spec else None,
+            flow=flow,
             flow_run=view,
             parameters=scope.parameters,
-            start_time=view.created,
+            start_time=view.start_time or view.created,
             task_runner=getattr(spec, "runner", None),
             persist_result=scope.persist,
             log_prints=scope.log_prints,
@@ -100,7 +104,7 @@ class TaskRunContext:
             task=run.spec.decorated,
             task_run=view,
             parameters=run.spec.inputs(run.args, run.kwargs),
-            start_time=view.created,
+            start_time=view.start_time or view.created,
             persist_result=run.scope.persist if persists is None else persists,
             log_prints=wants_prints(run),
         )

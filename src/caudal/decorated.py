@@ -176,8 +176,23 @@ class Decorated(Generic[P, R_co, S]):
     def __caudal_hash__(self) -> Any:
         return self.kind, self.name, self.fn
 
+    def __reduce__(self) -> Any:
+        from caudal.travel import is_importable, load  # noqa: PLC0415 - only for what travels
+
+        if is_importable(self, self.__module__, self.__qualname__):
+            return load, (self.__module__, self.__qualname__)
+        return _remake, (type(self), self._given, self.options)
+
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name!r}>"
+
+
+def _remake(
+    kind: type[Decorated[..., Any, Any]],
+    fn: Callable[..., Any],
+    options: dict[str, Any],
+) -> Decorated[..., Any, Any]:
+    return kind(fn, **options)
 
 
 def _is_marked(fn: object) -> bool:

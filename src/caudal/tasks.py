@@ -306,19 +306,6 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
         """Have a hook ``(transaction)`` run when a transaction around a completed run is rolled back."""
         return self._add_hook("rollback", fn)
 
-    def __reduce__(self) -> Any:
-        from caudal.travel import is_importable, load  # noqa: PLC0415 - only for tasks that travel
-
-        if is_importable(self, self.__module__, self.__qualname__):
-            return load, (self.__module__, self.__qualname__)
-        return _remake, (type(self), self._given, self.options)
-
-
-def _remake(
-    kind: type[Task[..., Any]], fn: Callable[..., Any], options: dict[str, Any]
-) -> Task[..., Any]:
-    return kind(fn, **options)
-
 
 @overload
 def task(fn: Callable[P, R], /) -> Task[P, R]: ...

@@ -37,7 +37,7 @@ def test_a_flow_knows_its_context() -> None:
         assert TaskRunContext.get() is None
         assert context.flow_run.state_name == "Running"
         assert context.parameters == {"size": size}
-        assert context.start_time == context.flow_run.created
+        assert context.start_time == context.flow_run.start_time
         assert (context.persist_result, context.log_prints) == (True, True)
         assert context.task_runner is runner
         assert context.flow is outer
@@ -85,6 +85,42 @@ def test_a_task_knows_its_context_in_every_runner(runner: Any) -> None:
     assert seen["flow_parameters"] == {"size": 3}
     assert seen["tags"] == {"own", "around", "outside"}
     assert (seen["parent"], seen["root"]) == (outer_id, outer_id)
+
+
+@pytest.mark.parametrize("runner", [ThreadPoolTaskRunner, ProcessPoolTaskRunner])
+def test_a_task_knows_its_flow_run_whole_in_every_runner(runner: Any) -> None:
+    """Counts, state, times, tags, the flow itself and its runner are the same in threads and in processes."""
+
+    @task(tags=["own"], retries=1)
+    def step() -> dict[str, Any]:
+        context, own = FlowRunContext.get(), TaskRunContext.get()
+        assert context is not None
+        assert own is not None
+        if own.task_run.run_count == 1:
+            raise ValueError
+        assert context.flow is not None
+        return {
+            "run": (context.flow_run.state_name, runtime.flow_run.run_count),
+            "times": (context.flow_run.created, context.flow_run.start_time, own.task_run.created, own.start_time),
+            "tags": (runtime.flow_run.tags, runtime.task_run.tags, own.task_run.tags, TagsContext.get().current_tags),
+            "flow": (context.flow.name, context.flow.fn.__name__, context.task_runner),
+        }  # fmt: skip
+
+    @flow(task_runner=runner(max_workers=1), name="Around")
+    def around() -> tuple[Any, Any]:
+        with tags("inner"):
+            future = step.submit()
+        return future.result(), get_run_context()
+
+    with tags("outer"):
+        seen, context = around()
+    assert seen["run"] == ("Running", 1)
+    created, started, task_created, task_started = seen["times"]
+    assert (created, started) == (context.flow_run.created, context.flow_run.start_time)
+    assert started <= task_created <= task_started
+    run_tags = ["inner", "outer", "own"]
+    assert seen["tags"] == (["outer"], run_tags, run_tags, {"inner", "outer"})
+    assert seen["flow"] == ("Around", "around", runner(max_workers=1))
 
 
 def test_outside_of_runs_there_is_no_context() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.commands import run_async, run_sync
 from caudal.engine.composition import current_engine
-from caudal.engine.context import added_tags, current
+from caudal.engine.context import added_tags, caller, current
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.inputs import ATOMS, Pending, find
 from caudal.engine.live_task import LiveTask
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from caudal.engine.lineage import Lineage
+    from caudal.engine.parts import Run
     from caudal.model.specs import TaskSpec
 
 
@@ -108,10 +109,8 @@ def make_task_run(
         parent = outside()
     scope = cast("FlowScope", parent.scope)
     if scope.stopping is not None:
-        scope.check()
-        if parent is scope:
-            scope.stop.check_pause()
-        raise CancelledRun(f"Task {spec.name!r} was not started: {scope.stopping}.")
+        parent = _let_call(parent, spec)
+        scope = cast("FlowScope", parent.scope)
     index = parent.next_index(spec.name)
     name = f"{spec.name}-{index}"
     path = f"{parent.path}/{name}" if parent is not scope else name
@@ -128,6 +127,25 @@ def make_task_run(
         run.know(tags=sorted(tags))
         run.tags = tags
     return run
+
+
+def _let_call(parent: Run, spec: TaskSpec) -> Run:
+    """Return the run that a call belongs to which is made while its flow run starts no further task, if it may be made: by a hook.
+
+    Raises:
+        LeaseLostError: This process may not go on with the flow run.
+        CancelledRun: The flow run is being stopped.
+    """
+    instead = caller()
+    if instead is not parent:
+        parent = instead or outside()
+    scope = cast("FlowScope", parent.scope)
+    if scope.stopping is None:
+        return parent
+    scope.check()
+    if parent is scope:
+        scope.stop.check_pause()
+    raise CancelledRun(f"Task {spec.name!r} was not started: {scope.stopping}.")
 
 
 def _connect(

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from caudal.engine.context import current, hooking
 from caudal.engine.waiting import blocked
 from caudal.twins import finished
 
@@ -161,25 +163,48 @@ class Io:
 
 
 class Hook:
-    """Call a user's hook, which may be a coroutine function."""
+    """Call a user's hook, which may be a coroutine function.
 
-    __slots__ = ("args", "function")
+    Args:
+        run: The run in charge while it executes; None leaves the one that is.
+        function: The hook.
+        args: What it is called with.
+    """
 
+    __slots__ = ("args", "function", "run")
+
+    run: Any
     args: tuple[Any, ...]
     function: Callable[..., Any]
 
-    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
-        self.function, self.args = function, args
+    def __init__(self, run: Any, function: Callable[..., Any], *args: Any) -> None:
+        self.run, self.function, self.args = run, function, args
 
     def perform(self) -> None:
         """Call it; a coroutine is run to its end on a loop of its own."""
-        finished(self.function(*self.args))
+        with self._in_charge():
+            outcome = self.function(*self.args)
+            if hasattr(outcome, "__await__"):
+                hooking.set((current.get(), True))
+                finished(outcome)
 
     async def aperform(self) -> None:
         """Call it and await a coroutine."""
-        outcome = self.function(*self.args)
-        if hasattr(outcome, "__await__"):
-            await outcome
+        with self._in_charge():
+            outcome = self.function(*self.args)
+            if hasattr(outcome, "__await__"):
+                hooking.set((current.get(), True))
+                await outcome
+
+    @contextmanager
+    def _in_charge(self) -> Generator[None]:
+        run = current.get() if self.run is None else self.run
+        token, hook = current.set(run), hooking.set((run, False))
+        try:
+            yield
+        finally:
+            hooking.reset(hook)
+            current.reset(token)
 
 
 class Until:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: The innermost run whose code executes here: a task run, a flow run, or None outside of runs.
 current: ContextVar[Run | None] = ContextVar("caudal_run", default=None)
 
+#: The hook that executes here: the run it was called for, and whether it is a coroutine; None outside of hooks. It holds while that run is in charge.
+hooking: ContextVar[tuple[Any, bool] | None] = ContextVar("caudal_hook", default=None)
+
 #: The innermost transaction whose code executes here.
 active: ContextVar[Any] = ContextVar("caudal_transaction", default=None)
 
@@ -30,6 +33,15 @@ def current_flow() -> Scope | None:
     return None if run is None else run.scope
 
 
+def caller() -> Run | None:
+    """Return the run whose code makes a call here; what the hooks of an ended flow run call is called by whoever called that run."""
+    run = current.get()
+    hook = hooking.get()
+    if run is None or hook is None or hook[0] is not run or run is not run.scope:
+        return run
+    return run.scope.parent if run.scope.has_ended else run
+
+
 def require_run(what: str) -> Run:
     """Return the run in charge here.
 
@@ -44,7 +56,9 @@ def require_run(what: str) -> Run:
 
 def _is_async() -> bool | None:
     """Say whether the run in charge is one of a coroutine function; None when there is no run."""
-    run = current.get()
+    run, hook = current.get(), hooking.get()
+    if hook is not None and hook[0] is run:
+        return hook[1]
     return None if run is None or run.spec is None else run.spec.is_async
 
 

@@ -47,7 +47,7 @@ def maker() -> Maker:
     scope = cast("FlowScope", run.scope)
     documents = scope.parts.ledger.documents
     task_run_id = None if run is scope else run.id
-    return Maker(scope.journal, documents, scope.id, task_run_id, scope.fence)
+    return Maker(scope.journal, documents, scope.id, task_run_id, scope.proof)
 
 
 def settled() -> Documents:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from caudal.clock import timestamp
 from caudal.engine.commands import run_async, run_sync
 from caudal.engine.composition import AS_PREFECT, current_engine
-from caudal.engine.context import added_tags, current
+from caudal.engine.context import added_tags, caller
 from caudal.engine.flow_run import flow_program
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.logs import capture_prints, flow_logger, install
@@ -59,7 +59,7 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
         spec: The flow.
         parameters: The call's arguments by name, not validated yet.
     """
-    parent = current.get()
+    parent = caller()
     if parent is None:
         parts = current_engine()
         if spec.durable:

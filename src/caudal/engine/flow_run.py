@@ -6,13 +6,13 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from caudal.engine.commands import Durable, Hook, Io
+from caudal.engine.commands import Durable, Io
 from caudal.engine.context import current
 from caudal.engine.errors_kept import keep_flow_error
+from caudal.engine.hooks import flow_hooks
 from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
-from caudal.engine.snapshots import flow_view
 from caudal.engine.stopping import GRACE_SECONDS, SUSPENDED, FlowCall
 from caudal.engine.tracebacks import error_details
 from caudal.engine.validation import Validator
@@ -114,7 +114,7 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
                 scope.name,
                 spec.name,
             )
-        yield from _hooks(scope, "running")
+        yield from flow_hooks(scope, "running")
         state = yield from _attempt(scope)
         if (
             not state.is_failed()
@@ -187,12 +187,12 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
     scope.data = state.data
     scope.move(state.type.value, state.name, state.message, details or None)
     _log_end(scope, state)
-    if scope.parts.settings.durability != "async":
+    if scope.parts.settings.durability != "async" or (scope.spec and scope.spec.hooks):
         yield Durable(scope.journal)
     if scope.stop.refused:
         raise CancelRequested
     scope.check()
-    yield from _hooks(scope, _MOMENTS.get(state.type.value, ""))
+    yield from _last_hooks(scope)
 
 
 def _suspend(scope: FlowScope) -> Generator[Command, Any, None]:
@@ -249,12 +249,11 @@ def _interrupted(
     flow_logger(scope).error("Finished in state %s", scope.state())
     try:
         yield Durable(scope.journal)
+        yield from _last_hooks(scope)
     except LedgerError as failure:
         flow_logger(scope).error(
             "the end of the run could not be recorded: %s", failure
         )
-        return
-    yield from _hooks(scope, _MOMENTS[kind])
 
 
 def _reason(scope: FlowScope, error: BaseException) -> str:
@@ -290,16 +289,7 @@ def _stop_tasks(
     scope.close_tasks(reason)
 
 
-def _hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, None]:
-    """Run the user's hooks of a moment, unless another process owns the run; their failures are logged and change nothing."""
-    spec = scope.spec
-    hooks = None if spec is None else spec.hooks.get(moment)
-    if spec is None or not hooks or not (yield from scope.is_own()):
-        return
-    for hook in hooks:
-        try:
-            yield Hook(hook, spec.decorated, flow_view(scope), scope.state())
-        except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
-            flow_logger(scope).exception(
-                "hook %r failed", getattr(hook, "__name__", hook)
-            )
+def _last_hooks(scope: FlowScope) -> Generator[Command, Any, None]:
+    """Run the user's hooks of the state in which a run has ended, and wait until what they recorded is durable."""
+    if (yield from flow_hooks(scope, _MOMENTS.get(scope.type, ""))):
+        yield Durable(scope.journal)

@@ -113,6 +113,8 @@ class FlowScope:
         #: Whether this process took the run over, so that it is running already.
         self.resumed = False
         self.created_at = self.at = timestamp()
+        #: When its code started first; None before.
+        self.begun_at: float | None = None
         self.type, self.state_name = _PENDING, "Pending"
         self.message: str | None = None
         self.data: Any = None
@@ -128,6 +130,8 @@ class FlowScope:
         self._pauses_met = 0
         #: Whether the run is another process's, which has a task of it execute here.
         self.is_part = False
+        #: The flow as bytes, once another process takes part in the run; empty where it cannot travel.
+        self.packed_flow: bytes | None = None
         #: Task runs whose results came from an earlier attempt.
         self.restored = 0
         #: What calls of a durable flow with the same parameters have in common; None for other flows.
@@ -148,6 +152,16 @@ class FlowScope:
     def inherited_tags(self) -> frozenset[str]:
         """Tags that the flow's code passes on to what it calls; asked from that code."""
         return added_tags.get() | self.tags
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run is in its last state."""
+        return is_terminal(self.type)
+
+    @property
+    def proof(self) -> Fence:
+        """What shows that this process may write for the run: its fence; once the run has ended, that nobody has taken it up since."""
+        return Fence(None, self.fence.attempt) if self.has_ended else self.fence
 
     @property
     def uuid(self) -> UUID | None:
@@ -210,6 +224,7 @@ class FlowScope:
         self.type, self.state_name, self.message = kind, name, message
         if kind == "RUNNING":
             self.run_count += 1
+            self.begun_at = self.begun_at or now
         change = FlowRunChange(moves=[Move(kind, name, now, message)], details=details)
         if is_terminal(kind) or name == SUSPENDED:
             change.owner = None
@@ -234,6 +249,7 @@ class FlowScope:
             row.state_at,
         )
         self.message, self.run_count = row.details.get("message"), row.run_count
+        self.begun_at = row.started_at
 
     def next_pause(self) -> str:
         """Return the number of the next pause in the flow's code, as its key."""

@@ -11,7 +11,7 @@ from caudal.clock import timestamp
 from caudal.engine.context import added_tags
 from caudal.engine.logs import LogItem
 from caudal.engine.results import StoredValue
-from caudal.engine.task_news import Afterwards, add_news
+from caudal.engine.task_news import Afterwards, add_news, begun_at
 from caudal.ledger.port import TaskWrite
 from caudal.model.ids import format_id
 from caudal.model.runs import TaskRunChange, Used
@@ -363,6 +363,11 @@ class LiveTask:
     def journal(self) -> Journal:
         """Where the run is recorded."""
         return self.scope.journal
+
+    @property
+    def begun_at(self) -> float | None:
+        """When it started first; None before."""
+        return begun_at(self)
 
     @property
     def is_completed(self) -> bool:

@@ -66,6 +66,16 @@ class Scope(Run, Protocol):
     """What the runs of one flow run share."""
 
     @property
+    def parent(self) -> Run | None:
+        """The run whose code called the flow, None at the top."""
+        ...
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the flow run is in its last state."""
+        ...
+
+    @property
     def journal(self) -> Journal:
         """Where they are recorded."""
         ...

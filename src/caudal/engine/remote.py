@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ class RemoteTask:
         self.path: str = about["path"]
         self.run_count: int = about["run_count"]
         self.created_at: float = about["created_at"]
+        self.begun_at: float | None = about["begun_at"]
+        #: Its tags, None where there are none.
+        self.tags: frozenset[str] | None = about["tags"]
         self.args: tuple[Any, ...] = ()
         self.kwargs: dict[str, Any] = {}
         self.counters: dict[str, count[int]] = {}
@@ -102,7 +106,7 @@ class RemoteTask:
     @property
     def inherited_tags(self) -> frozenset[str]:
         """Tags that the run's code passes on to what it calls."""
-        return added_tags.get() | frozenset(self.about["tags"])
+        return added_tags.get() | self.scope.tags
 
     def state(self) -> State[Any]:
         """Return the state the run is in: its code asks, so it executes."""
@@ -145,6 +149,16 @@ def _around(ids: list[bytes]) -> _Ancestor | None:
     return _Ancestor(ids) if ids else None
 
 
+def flow_of(scope: FlowScope) -> Any:
+    """Return the flow of a run that this process takes part in; None where it cannot be had here."""
+    spec = scope.spec
+    if spec is not None and spec.decorated is None and scope.packed_flow:
+        with suppress(Exception):  # whatever a module or a value does on its way in
+            spec.decorated = pickle.loads(scope.packed_flow)  # noqa: S301 - our own parent
+            spec.runner = spec.decorated.spec.runner
+    return spec and spec.decorated
+
+
 def take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
     """Return a flow run of another process, as far as this one takes part in it.
 
@@ -170,7 +184,10 @@ def take_part(engine: Engine, about: dict[str, Any]) -> FlowScope:
         runner=engine.local,
     )
     scope.is_part = True
-    scope.tags = about["tags"]
+    scope.tags, scope.packed_flow = about["flow_tags"], about["flow"]
+    scope.created_at, scope.begun_at = about["flow_created_at"], about["flow_begun_at"]
+    scope.run_count = about["flow_run_count"]
+    scope.type, scope.state_name, scope.message, scope.at = about["flow_state"]
     scope.persist, scope.log_prints = about["persist"], about["log_prints"]
     scope.storage = about["storage"]
     return scope

@@ -109,7 +109,7 @@ class Slots:
             clean_text(holder),
             is_rate,
             None if scope is None else scope.id,
-            None if scope is None else scope.fence,
+            None if scope is None else scope.proof,
         )
         return Ticket(request, max_retries=max_retries, is_stopped=is_stopped)
 

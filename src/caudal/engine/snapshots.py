@@ -8,6 +8,8 @@ from uuid import UUID
 from caudal.model.views import FlowRun, TaskRun, utc
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.live_task import LiveTask
 
@@ -33,6 +35,9 @@ class CacheContext:
 
 def flow_view(scope: FlowScope) -> FlowRun:
     """Return a flow run as it is now."""
+    parent = scope.parent
+    above = None if parent is None else parent.scope.id
+    task = None if parent is None or parent is parent.scope else parent.id
     assert scope.uuid is not None, "the scope of tasks outside flows is no flow run"
     return FlowRun(
         id=scope.uuid,
@@ -40,6 +45,10 @@ def flow_view(scope: FlowScope) -> FlowRun:
         flow_name=scope.spec.name if scope.spec else "",
         state=scope.state(),
         created=utc(scope.created_at),
+        start_time=_maybe(scope.begun_at),
+        end_time=utc(scope.at) if scope.has_ended else None,
+        parent_flow_run_id=_uuid(above),
+        parent_task_run_id=_uuid(task),
         run_count=scope.run_count,
         parameters=scope.parameters,
         tags=sorted(scope.tags),
@@ -57,6 +66,16 @@ def task_view(run: LiveTask) -> TaskRun:
         dynamic_key=run.path,
         state=run.state(),
         created=utc(run.created_at),
+        start_time=_maybe(run.begun_at),
+        end_time=utc(run.at) if run.done else None,
         run_count=run.run_count,
-        details={"tags": sorted(run.spec.tags)},
+        details={"tags": sorted(run.spec.tags if run.tags is None else run.tags)},
     )
+
+
+def _maybe(at: float | None) -> datetime | None:
+    return None if at is None else utc(at)
+
+
+def _uuid(run_id: bytes | None) -> UUID | None:
+    return None if run_id is None else UUID(bytes=run_id)

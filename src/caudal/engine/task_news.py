@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caudal.model.states import is_terminal
+from caudal.model.states import StateType, is_terminal
 
 if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
@@ -34,6 +34,19 @@ class Afterwards:
         self._run.collect(batch)
         if scope.id is not None and is_terminal(scope.type):
             batch.fences.pop(scope.id, None)
+
+
+def begun_at(run: Any) -> float | None:
+    """Return when a task run started first in this attempt at its flow run, as the record has it or will; None before."""
+    if run.started_at:
+        return run.started_at
+    for news in tuple(run.news or ()):
+        if news.__class__ is tuple and news[0] == StateType.RUNNING:
+            return news[2]
+    if not run.run_count:
+        return None
+    # Where the row does not have it either, the journal has it in its hands at this very moment.
+    return (run.row and run.row.started_at) or run.at
 
 
 def add_news(change: TaskRunChange, news: list[Any]) -> None:

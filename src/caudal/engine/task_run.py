@@ -7,9 +7,10 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine import limited
-from caudal.engine.commands import Call, Collect, Hook, Io, Sleep, Until
+from caudal.engine.commands import Call, Collect, Io, Sleep, Until
 from caudal.engine.context import active, current
 from caudal.engine.errors_kept import keep_task_error
+from caudal.engine.hooks import task_hooks, wants_retry
 from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
@@ -20,7 +21,6 @@ from caudal.engine.returns import (
     final_state,
     is_interrupt,
 )
-from caudal.engine.snapshots import task_view
 from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
     ConfigurationError,
@@ -152,8 +152,9 @@ def _kept_or_called(
             yield Io(_keep_inputs, run)  # before the function can change them
         yield from _attempts(run, runner, keeping)
         return
+    given = run.args, run.kwargs
     keeping.adopt(kept)
-    yield from _hooks(run, "completion")
+    yield from task_hooks(run, "completion", given)
 
 
 def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step would cost more than the step
@@ -170,7 +171,7 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
         if run.at > run.scope.parts.trusted_until:
             yield Io(run.scope.make_sure)
         if spec.hooks:
-            yield from _hooks(run, "running")
+            yield from task_hooks(run, "running", (run.args, run.kwargs))
         try:
             try:
                 value = yield Call(runner, spec, run.args, run.kwargs, current, run)
@@ -259,7 +260,7 @@ def _prepare_retry(
         and run.scope.stopping is None
         and not state.is_cancelled()
     )
-    if retry is None or not again or not (yield from _wants_retry(run, state)):
+    if retry is None or not again or not (yield from wants_retry(run, state)):
         yield from _fail(run, state)
         return False
     if run.scope.transactions:
@@ -302,10 +303,11 @@ def _succeed(
     run.scope.origins.note(data, run)
     if run.scope.lineage is not None:
         run.scope.lineage.record(run, "succeeded")
+    given = run.args, run.kwargs
     run.finish(_COMPLETED, state.name, data, state.message)
     if run.scope.transactions:
         _transactions().notice(run)
-    yield from _hooks(run, "completion")
+    yield from task_hooks(run, "completion", given)
 
 
 def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
@@ -324,8 +326,11 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
             yield Io(_keep_inputs, run)
     if kind == _FAILED and run.scope.lineage is not None:
         run.scope.lineage.record(run, "failed")
+    given = run.args, run.kwargs
     run.finish(kind, state.name, state.data, state.message)
-    yield from _hooks(run, {"CANCELLED": "cancellation"}.get(kind, "failure"))
+    yield from task_hooks(
+        run, {"CANCELLED": "cancellation"}.get(kind, "failure"), given
+    )
 
 
 def _is_durable(run: LiveTask) -> bool:
@@ -337,44 +342,3 @@ def _keep_inputs(run: LiveTask) -> None:
     from caudal.engine.inputs_kept import keep_inputs  # noqa: PLC0415 - only runs that fail need it
 
     keep_inputs(run)
-
-
-def _wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bool]:
-    """Ask the user's condition whether another attempt is worth it; a failing condition says no, as in Prefect."""
-    condition = run.spec.retry_condition
-    if condition is None:
-        return True
-    answer: list[Any] = []
-
-    def ask() -> Any:
-        outcome = condition(run.spec.decorated, task_view(run), state)
-        if hasattr(outcome, "__await__"):
-            return _answer(outcome)
-        answer.append(outcome)
-        return None
-
-    async def _answer(outcome: Any) -> None:
-        answer.append(await outcome)
-
-    try:
-        yield Hook(ask)
-    except Exception:  # noqa: BLE001 - the user's code; its failure must not hide the task's
-        task_logger(run).exception(
-            "retry_condition_fn failed; the task run is not retried"
-        )
-        return False
-    return bool(answer[0])
-
-
-def _hooks(run: LiveTask, moment: str) -> Generator[Command, Any, None]:
-    """Run the user's hooks of a moment, unless another process owns the flow run; their failures are logged and change nothing."""
-    hooks = run.spec.hooks.get(moment)
-    if not hooks or not (yield from run.scope.is_own()):
-        return
-    for hook in hooks:
-        try:
-            yield Hook(hook, run.spec.decorated, task_view(run), run.state())
-        except Exception:  # noqa: BLE001 - the user's code; hooks never change the state
-            task_logger(run).exception(
-                "hook %r failed", getattr(hook, "__name__", hook)
-            )

@@ -307,7 +307,7 @@ def _run_hook(
         return
     transaction.logger.info("Running %s hook %r", kind, name)
     try:
-        yield Hook(hook, transaction)
+        yield Hook(transaction.owner, hook, transaction)
     except Exception:
         transaction.logger.exception("%s hook %r failed", kind, name)
         raise

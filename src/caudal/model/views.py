@@ -40,9 +40,9 @@ class FlowRun:
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
-    def state_type(self) -> str:
-        """Kind of the state."""
-        return self.state.type.value
+    def state_type(self) -> StateType:
+        """Kind of the state; a text, too."""
+        return self.state.type
 
     @property
     def state_name(self) -> str:
@@ -73,9 +73,9 @@ class TaskRun:
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
-    def state_type(self) -> str:
-        """Kind of the state."""
-        return self.state.type.value
+    def state_type(self) -> StateType:
+        """Kind of the state; a text, too."""
+        return self.state.type
 
     @property
     def state_name(self) -> str:

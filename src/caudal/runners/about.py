@@ -24,7 +24,14 @@ def about_run(run: Any) -> dict[str, Any]:
         "ancestors": _ancestors(scope),
         "parameters": _packed(scope.parameters),
         "fence": tuple(scope.fence),
-        "tags": run.inherited_tags,
+        "flow": _packed_flow(scope),
+        "flow_tags": scope.tags,
+        "flow_created_at": scope.created_at,
+        "flow_begun_at": scope.begun_at,
+        "flow_run_count": scope.run_count,
+        "flow_state": (scope.type, scope.state_name, scope.message, scope.at),
+        "added_tags": run.inherited_tags,
+        "tags": None if run is scope else run.tags,
         "persist": scope.persist,
         "storage": scope.storage,
         "log_prints": scope.log_prints,
@@ -33,9 +40,17 @@ def about_run(run: Any) -> dict[str, Any]:
         "path": run.path,
         "run_count": run.run_count,
         "created_at": run.created_at,
+        "begun_at": run.begun_at,
         "settings": temporary.get(),
         "values": None if run is scope else _packed(run.transaction_values()),
     }
+
+
+def _packed_flow(scope: Any) -> bytes | None:
+    """Return the flow for the context; it is packed once for all tasks of a run."""
+    if scope.packed_flow is None and scope.spec is not None:
+        scope.packed_flow = _packed(scope.spec.decorated) or b""
+    return scope.packed_flow
 
 
 def _ancestors(scope: Any) -> list[bytes]:

@@ -18,7 +18,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine import composition, logs
-from caudal.engine.context import current
+from caudal.engine.context import added_tags, current
 from caudal.engine.remote import RemoteTask
 from caudal.engine.returns import text_of
 from caudal.model.runs import LogRow
@@ -114,6 +114,7 @@ def _call(
     if block is not None:
         # The engine of this process is like the parent's all the same.
         block = block.with_engine_of(get_current_settings())
+    tagged = added_tags.set(run.about["added_tags"])
     token = current.set(run)  # pyright: ignore[reportArgumentType] - it has what the user's code may ask for
     try:
         with in_force(block):
@@ -135,6 +136,7 @@ def _call(
         raise
     finally:
         current.reset(token)
+        added_tags.reset(tagged)
 
 
 def _encode_error(error: BaseException) -> bytes:

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from caudal import flow, task
-from caudal.states import Cancelled, Failed
+from caudal import flow, get_run_logger, runtime, task
+from caudal.artifacts import Artifact, create_markdown_artifact
+from caudal.concurrency.sync import concurrency
+from caudal.context import FlowRunContext, TaskRunContext, get_run_context
+from caudal.states import Cancelled, Failed, StateType
+from caudal.variables import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from caudal.engine.engine import Engine
     from tests.conftest import Record
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -245,3 +250,139 @@ def test_hooks_run_for_results_from_the_cache() -> None:
         ("completion", "Completed"),
         ("completion", "Cached"),
     ]
+
+
+def test_hooks_have_their_run_in_charge(record: Record) -> None:
+    """Logger, context and runtime of a hook are those of the run it is called for, in and outside of flows."""
+    seen: list[Any] = []
+
+    def hook(_decorated: Any, run: Any, state: Any) -> None:
+        context = get_run_context()
+        assert runtime.flow_run.id is not None or isinstance(context, TaskRunContext)
+        get_run_logger().info("%s of %s", state.name, run.name)
+        seen.append((type(context), context.parameters))
+
+    async def ahook(*given: Any) -> None:
+        await asyncio.sleep(0)
+        hook(*given)
+
+    both: dict[str, Any] = {
+        "on_running": [hook],
+        "on_completion": [ahook],
+        "on_failure": [hook],
+    }
+
+    @task(task_run_name="step-{number}", **both)
+    def step(number: int) -> None:
+        if number:
+            raise ValueError
+
+    @flow(flow_run_name="around", **both)
+    def around(numbers: list[int]) -> Any:
+        return step.map(numbers)
+
+    around([0, 1], return_state=True)
+    step(2, return_state=True)
+    logged = {line for line in record.logs() if " of " in line}
+    assert logged == {
+        "Running of around", "Failed of around", "Running of step-0", "Completed of step-0",
+        "Running of step-1", "Failed of step-1", "Running of step-2", "Failed of step-2",
+    }  # fmt: skip
+    assert seen[-1] == (TaskRunContext, {"number": 2})
+    assert (FlowRunContext, {"numbers": [0, 1]}) in seen
+
+
+def test_what_a_hook_of_an_ended_flow_logs_is_durable_when_the_call_returns(
+    engine: Engine,
+) -> None:
+    """The line is in the ledger although nobody waits for it."""
+
+    @flow(on_completion=[lambda *_: get_run_logger().info("sent")])
+    def around() -> None: ...
+
+    around()
+    assert "sent" in [row.message for _, row in engine.ledger.logs()]
+
+
+def test_hooks_of_an_ended_flow_call_tasks_and_flows_and_keep_things(
+    record: Record,
+) -> None:
+    """What they call is no part of the run that has ended; what they keep bears its id."""
+    seen: list[Any] = []
+    alert = task(name="alert")(lambda text: text.upper())
+    page = flow(name="page")(lambda: alert.submit("flow").result())
+
+    def hook(_flow: Any, run: Any, _state: Any) -> None:
+        seen.extend([alert("task"), alert.submit("later").result(), page()])
+        create_markdown_artifact("# failed", key="report")
+        with concurrency("mail"):
+            seen.append(run.id)
+
+    @flow(on_failure=[hook])
+    def around() -> None:
+        raise ValueError
+
+    record.client.upsert_global_concurrency_limit_by_name("mail", 1)
+    around(return_state=True)
+    run_id = record.flow("around").id
+    assert seen == ["TASK", "LATER", "FLOW", run_id]
+    artifact = Artifact.get("report")
+    assert artifact is not None
+    assert artifact.flow_run_id == run_id
+    assert record.flow("page").parent_flow_run_id is None
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_async_hook_can_await_names_without_an_a(*, is_async: bool) -> None:
+    """Whether it can await is a matter of the hook, not of the function of its run."""
+    seen: list[Any] = []
+
+    async def hook(*_: Any) -> None:
+        await Variable.set("place", "here")  # pyright: ignore[reportGeneralTypeIssues] - awaitable there
+        seen.append(Variable.get("place"))
+        seen[-1] = await seen[-1]
+
+    async def awork() -> None: ...
+
+    given: dict[str, Any] = {"name": "work", "on_completion": [hook]}
+    if is_async:
+        asyncio.run(task(**given)(awork)())
+    else:
+        task(**given)(lambda: None)()
+    assert seen == ["here"]
+
+
+def test_hooks_get_when_the_run_started_and_ended(record: Record) -> None:
+    """The run that a hook gets has the times that the record has, and a kind of state that is more than text."""
+    seen: dict[str, Any] = {}
+
+    def hook(_decorated: Any, run: Any, state: Any) -> None:
+        seen[f"{run.name} {state.name}"] = run
+
+    both: dict[str, Any] = {"on_running": [hook], "on_completion": [hook]}
+    step = task(name="step", tags=["own"], **both)(lambda: None)
+
+    @flow(flow_run_name="around", **both)
+    def around() -> None:
+        step.submit().wait()
+
+    around()
+    for kept in (record.flow(), record.tasks()["step-0"]):
+        ended, running = seen[f"{kept.name} Completed"], seen[f"{kept.name} Running"]
+        assert (ended.start_time, ended.end_time) == (kept.start_time, kept.end_time)
+        assert (running.start_time, running.end_time) == (kept.start_time, None)
+        assert ended.state_type is StateType.COMPLETED
+        assert ended.state_type == "COMPLETED"
+        assert kept.state_type is StateType.COMPLETED
+
+
+def test_the_log_line_of_a_failed_hook_begins_at_its_code(record: Record) -> None:
+    """Where caudal called it from is of no use to whoever looks for the mistake."""
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError
+
+    task(name="work", on_completion=[broken])(lambda: None)()
+    line = next(line for line in record.logs() if "hook 'broken' failed" in line)
+    assert line.count("  File ") == 1
+    assert "in broken" in line
