@@ -12,7 +12,7 @@ from caudal.clock import monotonic, timestamp
 from caudal.engine.composition import current_engine
 from caudal.engine.liveness import is_alive
 from caudal.engine.pausing import Pausing
-from caudal.engine.waiting import blocked
+from caudal.engine.waiting import awaiting, blocked
 from caudal.exceptions import FlowRunNotPausableError, FlowRunWaitTimeout
 from caudal.ledger.control import PAUSED, SUSPENDED
 from caudal.logging import get_logger
@@ -247,9 +247,16 @@ async def _await_flow_run(
     *,
     log_states: bool = False,
 ) -> FlowRun:
-    return await in_thread(
-        _wait_for_flow_run, flow_run_id, timeout, poll_interval, log_states=log_states
-    )
+    import asyncio  # noqa: PLC0415 - whoever awaits has it
+
+    watch = await in_thread(_Watch, flow_run_id, timeout, log_states=log_states)
+    async with awaiting():
+        while not watch.is_over():
+            await asyncio.sleep(
+                POLL_SECONDS if poll_interval is None else poll_interval
+            )
+            await in_thread(watch.look)
+    return watch.run
 
 
 @dispatched(_await_flow_run)
@@ -271,32 +278,43 @@ def wait_for_flow_run(
     Raises:
         FlowRunWaitTimeout: It has not ended in time.
     """
-    return _wait_for_flow_run(
-        flow_run_id, timeout, poll_interval, log_states=log_states
-    )
-
-
-def _wait_for_flow_run(
-    flow_run_id: UUID | str,
-    timeout: float | None,
-    poll_interval: float | None,
-    *,
-    log_states: bool,
-) -> FlowRun:
-    client, started = get_client(), monotonic()
-    log = get_logger("flow_runs").info if log_states else _say_nothing
-    run = client.read_flow_run(flow_run_id)
-    log("Flow run %r is in state %r", run.name, run.state.name)
+    watch = _Watch(flow_run_id, timeout, log_states=log_states)
     with blocked():
-        while not run.state.is_final():
-            if timeout is not None and monotonic() - started >= timeout:
-                raise FlowRunWaitTimeout(run.name, timeout)
+        while not watch.is_over():
             time.sleep(POLL_SECONDS if poll_interval is None else poll_interval)
-            current_engine().sweep()
-            before, run = run, client.read_flow_run(run.id)
-            if run.state.name != before.state.name:
-                log("Flow run %r is in state %r", run.name, run.state.name)
-    return run
+            watch.look()
+    return watch.run
+
+
+class _Watch:
+    """Looks at a flow run until it has ended; see `wait_for_flow_run`."""
+
+    def __init__(
+        self, flow_run_id: UUID | str, timeout: float | None, *, log_states: bool
+    ) -> None:
+        self._timeout, self._started = timeout, monotonic()
+        self._log = get_logger("flow_runs").info if log_states else _say_nothing
+        self.run: FlowRun = get_client().read_flow_run(flow_run_id)
+        self._log("Flow run %r is in state %r", self.run.name, self.run.state.name)
+
+    def is_over(self) -> bool:
+        """Say whether it has ended.
+
+        Raises:
+            FlowRunWaitTimeout: It has not, in time.
+        """
+        if self.run.state.is_final():
+            return True
+        if self._timeout is not None and monotonic() - self._started >= self._timeout:
+            raise FlowRunWaitTimeout(self.run.name, self._timeout)
+        return False
+
+    def look(self) -> None:
+        """Read it again."""
+        current_engine().sweep()
+        before, self.run = self.run, get_client().read_flow_run(self.run.id)
+        if self.run.state.name != before.state.name:
+            self._log("Flow run %r is in state %r", self.run.name, self.run.state.name)
 
 
 def _say_nothing(*_: object) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from caudal.clock import monotonic
 from caudal.engine.composition import current_engine
 from caudal.engine.elsewhere import RecordedRun
 from caudal.engine.inputs import Pending, rebuild
-from caudal.engine.waiting import blocked
+from caudal.engine.waiting import alarm, awaiting, blocked
 from caudal.model.states import State
 from caudal.twins import in_thread
 
@@ -79,6 +80,9 @@ class Future(Pending, Generic[R_co]):
             TimeoutError: The run had not ended in time.
         """
         self.wait(timeout)
+        return self._outcome(timeout, raise_on_failure=raise_on_failure)
+
+    def _outcome(self, timeout: float | None, *, raise_on_failure: bool) -> R_co:
         run = self.run
         if not run.done:
             msg = f"run {run.name!r} did not end within {timeout:g} second(s)"
@@ -110,7 +114,7 @@ class DistributedFuture(Future[R_co]):
 
     async def wait_async(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Prefect's signature
         """Wait until the run has ended, or for a time in seconds; see `wait`."""
-        await in_thread(self.wait, timeout)
+        await _ended(self.run, timeout)
 
     async def result_async(
         self,
@@ -118,7 +122,10 @@ class DistributedFuture(Future[R_co]):
         raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
     ) -> R_co:
         """Wait for the run's result and return it; see `result`."""
-        return await in_thread(self.result, timeout, raise_on_failure)
+        await _ended(self.run, timeout)
+        return await in_thread(
+            self._outcome, timeout, raise_on_failure=raise_on_failure
+        )
 
     def __eq__(self, other: object) -> bool:
         """Compare the runs."""
@@ -148,7 +155,7 @@ class FlowRunFuture(Future[R_co]):
 
     async def wait_async(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Prefect's signature
         """Wait until the run has ended, or for a time in seconds; see `wait`."""
-        await in_thread(self.wait, timeout)
+        await _ended(self.run, timeout)
 
     async def aresult(
         self,
@@ -156,7 +163,23 @@ class FlowRunFuture(Future[R_co]):
         raise_on_failure: bool = True,  # noqa: FBT001, FBT002 - Prefect's signature
     ) -> R_co:
         """Wait for the run's result and return it; see `result`."""
-        return await in_thread(self.result, timeout, raise_on_failure)
+        await _ended(self.run, timeout)
+        return await in_thread(
+            self._outcome, timeout, raise_on_failure=raise_on_failure
+        )
+
+
+async def _ended(run: InputRun, timeout: float | None) -> None:  # noqa: ASYNC109 - of what it waits for
+    """Wait on the running event loop until a run has ended, or for a time in seconds."""
+    import asyncio  # noqa: PLC0415 - whoever awaits has it
+
+    ended, wake = alarm()
+    await in_thread(run.subscribe, wake)
+    if not ended.is_set():
+        async with awaiting():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await ended.wait()
 
 
 class FutureList(list["Future[R]"], Generic[R]):

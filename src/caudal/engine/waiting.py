@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import threading
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caudal.engine.context import current
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import asyncio
+    from collections.abc import AsyncGenerator, Callable, Generator
 
 
 class Place(Protocol):
@@ -38,6 +40,57 @@ def blocked() -> Generator[None]:
         yield
     finally:
         place.take_back()
+
+
+@asynccontextmanager
+async def awaiting() -> AsyncGenerator[None]:
+    """Do what `blocked` does for code that awaits what it waits for: the event loop goes on meanwhile."""
+    place = _place()
+    if place is None:
+        yield
+        return
+    await _beside_loop(place.give_away)
+    try:
+        yield
+    finally:
+        await _beside_loop(place.take_back)
+
+
+async def _beside_loop(call: Callable[[], None]) -> None:
+    """Call a function in a thread of its own: those of the loop's executor are few, and for what is brief.
+
+    Who is cancelled meanwhile waits for its end too, so that no place is taken back for a run that has ended.
+    """
+    import asyncio  # noqa: PLC0415 - whoever awaits has it
+
+    done, wake = alarm()
+
+    def called() -> None:
+        call()
+        wake()
+
+    threading.Thread(target=called, daemon=True).start()
+    cancelled: asyncio.CancelledError | None = None
+    while not done.is_set():
+        try:
+            await done.wait()
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def alarm() -> tuple[asyncio.Event, Callable[[], None]]:
+    """Return an event of the running event loop, and a function that sets it from any thread."""
+    import asyncio  # noqa: PLC0415 - see above
+
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(event.set)
+
+    return event, wake
 
 
 def _place() -> Place | None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, create_model
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
 from caudal.engine.context import current
-from caudal.input.receiving import POLL_SECONDS, GetInputHandler
+from caudal.input.receiving import POLL_SECONDS, GetInputHandler, receiver
 from caudal.model.inputs import RunInputChange
 from caudal.twins import dispatched, in_thread
 
@@ -164,7 +164,7 @@ class RunInput(BaseRunInput):
         raise_timeout_error: bool = False,
         exclude_keys: Collection[str] | None = None,
         key_prefix: str | None = None,
-        flow_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
     ) -> GetInputHandler[Self]:
         """Return the inputs of this type that a flow run is sent; see `receive_input`."""
         return GetInputHandler(
@@ -202,7 +202,7 @@ def run_input_subclass_from_type(kind: Any) -> type[BaseRunInput]:
 
 async def asend_input(
     run_input: Any,
-    flow_run_id: UUID,
+    flow_run_id: UUID | str,
     sender: str | None = None,
     key_prefix: str | None = None,
 ) -> None:
@@ -213,7 +213,7 @@ async def asend_input(
 @dispatched(asend_input)
 def send_input(
     run_input: Any,
-    flow_run_id: UUID,
+    flow_run_id: UUID | str,
     sender: str | None = None,
     key_prefix: str | None = None,
 ) -> None:
@@ -234,7 +234,7 @@ def send_input(
 
 
 def _send(
-    run_input: Any, flow_run_id: UUID, sender: str | None, key_prefix: str | None
+    run_input: Any, flow_run_id: UUID | str, sender: str | None, key_prefix: str | None
 ) -> None:
     kind = run_input_subclass_from_type(type(run_input))
     if isinstance(run_input, BaseModel):
@@ -248,7 +248,7 @@ def _send(
     change = RunInputChange(key, value.model_dump(mode="json"), sender)
     engine = current_engine()
     engine.journal.barrier().wait()  # the receiver may be a run of this process that is not on record yet
-    engine.ledger.inputs.put(flow_run_id.bytes, change, timestamp())
+    engine.ledger.inputs.put(receiver(flow_run_id), change, timestamp())
 
 
 @overload
@@ -260,7 +260,7 @@ def receive_input(
     raise_timeout_error: bool = False,
     exclude_keys: Collection[str] | None = None,
     key_prefix: str | None = None,
-    flow_run_id: UUID | None = None,
+    flow_run_id: UUID | str | None = None,
     with_metadata: bool = False,
 ) -> GetInputHandler[R]: ...
 @overload
@@ -272,7 +272,7 @@ def receive_input(
     raise_timeout_error: bool = False,
     exclude_keys: Collection[str] | None = None,
     key_prefix: str | None = None,
-    flow_run_id: UUID | None = None,
+    flow_run_id: UUID | str | None = None,
     with_metadata: bool = False,
 ) -> GetInputHandler[T]: ...
 def receive_input(
@@ -283,7 +283,7 @@ def receive_input(
     raise_timeout_error: bool = False,
     exclude_keys: Collection[str] | None = None,
     key_prefix: str | None = None,
-    flow_run_id: UUID | None = None,
+    flow_run_id: UUID | str | None = None,
     with_metadata: bool = False,
 ) -> GetInputHandler[Any]:
     """Return the inputs of a type that a flow run is sent, as an iterator for ``for`` and ``async for``, in the order in which they came.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from uuid import UUID
 
 from caudal.clock import monotonic
 from caudal.engine.composition import current_engine
 from caudal.engine.context import current
-from caudal.engine.waiting import blocked
+from caudal.engine.waiting import awaiting, blocked
 from caudal.exceptions import MissingContextError
 from caudal.twins import dispatched, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from uuid import UUID
 
     from caudal.model.inputs import RunInputRow
 
@@ -48,7 +48,7 @@ class GetInputHandler(Generic[T_co]):
         poll_interval: float = POLL_SECONDS,
         raise_timeout_error: bool = False,
         exclude_keys: Collection[str] | None = None,
-        flow_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
     ) -> None:
         self._convert, self._prefix = convert, key_prefix
         self._timeout, self._poll_seconds = timeout, poll_interval
@@ -81,7 +81,17 @@ class GetInputHandler(Generic[T_co]):
 
     async def anext(self) -> T_co:
         """Return the next input; see `next`."""
-        return await in_thread(self._wait)
+        import asyncio  # noqa: PLC0415 - whoever awaits has it
+
+        deadline = self._deadline()
+        row = await in_thread(self._find)
+        if row is None:
+            async with awaiting():
+                while row is None:
+                    _check(deadline)
+                    await asyncio.sleep(self._poll_seconds)
+                    row = await in_thread(self._find)
+        return self._take(row)
 
     @dispatched(anext)  # noqa: A003 - Prefect's name
     def next(self) -> T_co:
@@ -93,39 +103,48 @@ class GetInputHandler(Generic[T_co]):
         return self._wait()
 
     def _wait(self) -> T_co:
-        deadline = None if self._timeout is None else monotonic() + self._timeout
+        deadline = self._deadline()
         row = self._find()
         if row is None:
             with blocked():
                 while row is None:
-                    if deadline is not None and monotonic() >= deadline:
-                        msg = "Timed out waiting for input"
-                        raise TimeoutError(msg)
+                    _check(deadline)
                     time.sleep(self._poll_seconds)
                     row = self._find()
-        return self._convert(row)
+        return self._take(row)
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else monotonic() + self._timeout
 
     def _find(self) -> RunInputRow | None:
-        inputs = current_engine().ledger.inputs
+        inputs, since = current_engine().ledger.inputs, self._since
         while True:
-            found = inputs.find(
-                self._flow_run_id, self._prefix, since=self._since, limit=1
-            )
+            found = inputs.find(self._flow_run_id, self._prefix, since=since, limit=1)
             if not found:
                 return None
-            self._since = found[0].seq
+            since = found[0].seq
             if found[0].key not in self._excluded:
                 return found[0]
 
+    def _take(self, row: RunInputRow) -> T_co:
+        self._since = row.seq
+        return self._convert(row)
 
-def receiver(flow_run_id: UUID | None) -> bytes:
+
+def _check(deadline: float | None) -> None:
+    if deadline is not None and monotonic() >= deadline:
+        msg = "Timed out waiting for input"
+        raise TimeoutError(msg)
+
+
+def receiver(flow_run_id: UUID | str | None) -> bytes:
     """Return a flow run's id, that of the flow run in charge by default.
 
     Raises:
         MissingContextError: None is given, and none is in charge.
     """
     if flow_run_id is not None:
-        return flow_run_id.bytes
+        return UUID(str(flow_run_id)).bytes
     run = current.get()
     if run is None or run.scope.id is None:
         raise MissingContextError("receiving inputs without a flow_run_id")

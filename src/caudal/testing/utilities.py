@@ -14,6 +14,7 @@ from caudal.settings import (
     CAUDAL_HOME,
     CAUDAL_LEDGER_PATH,
     CAUDAL_RESULTS_LOCAL_STORAGE_PATH,
+    CAUDAL_RESULTS_STORAGE_URL,
     IN_MEMORY,
     temporary_settings,
 )
@@ -35,7 +36,7 @@ def caudal_test_harness(server_startup_timeout: Any = None) -> Generator[SyncCli
     """Have all runs of this process recorded in a ledger in memory within a ``with`` block, and give a client that reads it.
 
     It starts empty and is gone afterwards, like everything else that is kept: results, variables, what else lies in the
-    home folder. Other settings stay as they are. It holds for every thread and event loop, and blocks may be nested.
+    home folder; a place that a flow or task names itself (``result_storage``) is used. Other settings stay as they are. It holds for every thread and event loop, and blocks may be nested.
 
     Args:
         server_startup_timeout: Accepted for compatibility; there is no server to wait for.
@@ -45,7 +46,10 @@ def caudal_test_harness(server_startup_timeout: Any = None) -> Generator[SyncCli
         TemporaryDirectory(prefix="caudal-test-", ignore_cleanup_errors=True) as home,
         temporary_settings(
             {CAUDAL_HOME: home, CAUDAL_LEDGER_PATH: IN_MEMORY},
-            restore_defaults=[CAUDAL_RESULTS_LOCAL_STORAGE_PATH],
+            restore_defaults=[
+                CAUDAL_RESULTS_LOCAL_STORAGE_PATH,
+                CAUDAL_RESULTS_STORAGE_URL,
+            ],
         ) as settings,
     ):
         before = exchange_settings(settings)

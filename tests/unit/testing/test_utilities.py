@@ -20,6 +20,7 @@ from caudal.settings import (
     get_current_settings,
     temporary_settings,
 )
+from caudal.settings.current import exchange_settings
 from caudal.task_runners import ProcessPoolTaskRunner
 from caudal.testing.fixtures import caudal_harness
 from caudal.testing.utilities import (
@@ -80,6 +81,19 @@ def test_nothing_stays(home: Path) -> None:
     assert folder != home
     assert list(home.iterdir()) == []
     assert get_current_settings() is settings
+
+
+def test_no_large_result_goes_to_the_bucket_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It goes to the harness's own folder."""
+    monkeypatch.setenv("CAUDAL_RESULTS_STORAGE_URL", "s3://nowhere/results")
+    exchange_settings(None)
+    with caudal_test_harness():
+        assert get_current_settings().results_storage_url is None
+        assert len(around(20_000)) == 20_000
+        assert list(CAUDAL_HOME.value().rglob("storage/**/*"))
+    assert get_current_settings().results_storage_url == "s3://nowhere/results"
 
 
 def test_harnesses_may_be_nested() -> None:
