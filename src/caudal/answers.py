@@ -73,11 +73,15 @@ def _give(row: FlowRunRow, pause: dict[str, Any], run_input: Any) -> None:
                 row.name, "it does not wait for any", "Resume it without one."
             )
         return
-    value: Any = {} if run_input is None else run_input
-    if pause.get("is_value") and run_input is not None and not _is_wrapped(value):
-        value = {"value": run_input}
-    from caudal.input.schemas import problems_of  # noqa: PLC0415 - pydantic takes 50 ms
+    from caudal.input.schemas import jsonable_input, problems_of  # noqa: PLC0415 - pydantic takes 50 ms
 
+    value: Any = jsonable_input(run_input)
+    wrapped = {"value": value}
+    if run_input is None:
+        takes_none = pause.get("is_value") and problems_of(schema, wrapped) is None
+        value = wrapped if takes_none else {}
+    elif pause.get("is_value") and not _is_wrapped(value):
+        value = wrapped
     problems = problems_of(schema, value)
     if problems is not None:
         raise RunInputError(row.name, problems)

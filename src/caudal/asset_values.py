@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -76,6 +77,7 @@ def add_asset_metadata(asset: str | Asset, metadata: dict[str, Any]) -> None:
     Raises:
         MissingContextError: No task is in charge here.
         AssetNotMadeError: The task does not make this asset.
+        TypeError: The facts are no dict.
     """
     run = require_run("add_asset_metadata()")
     key = asset if isinstance(asset, str) else asset.key
@@ -83,5 +85,8 @@ def add_asset_metadata(asset: str | Asset, metadata: dict[str, Any]) -> None:
     made = () if assets is None else tuple(assets.made)
     if key not in made:
         raise AssetNotMadeError(key, made)
+    if not isinstance(metadata, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - users make mistakes
+        msg = f"metadata of an asset is a dict of facts by name, not {metadata!r}"
+        raise TypeError(msg)
     facts = {str(name): jsonable(value) for name, value in metadata.items()}
     cast("LiveTask", run).describe_asset(key, facts)

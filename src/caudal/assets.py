@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
 
 from caudal.asset_values import Asset, AssetProperties, add_asset_metadata
 from caudal.tasks import Task
@@ -32,6 +32,10 @@ class MaterializingTask(Task[P, R_co]):
         "assets": (),
         "materialized_by": None,
     }
+
+    def with_options(self, *, by: str | None = None, **options: Any) -> Self:
+        """Return the same with some options changed, ``by`` among them; see `materialize`."""
+        return super().with_options(materialized_by=by, **options)
 
     @property
     def assets(self) -> list[Asset]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from contextvars import ContextVar
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
 from pathlib import Path
@@ -28,7 +29,17 @@ from caudal.exceptions import (
 from caudal.model.specs import FlowSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from types import ModuleType
+
+#: Files that are being loaded around this place.
+_underway: ContextVar[AbstractSet[str]] = ContextVar(
+    "caudal_underway", default=frozenset()
+)
+_UNDERWAY = (
+    "its own code asks for one of its flows while it is loaded, as resume_flow_run() at its end does. "
+    "Put that under `if __name__ == '__main__':`."
+)
 
 #: A flow, in a module that `caudal.flows` uses.
 AnyFlow = Decorated[..., Any, FlowSpec]
@@ -67,6 +78,8 @@ def load_module(path: Path) -> ModuleType:
     if not path.is_file():
         raise ScriptError(str(path), _why_no_file(path))
     path = path.resolve()
+    if str(path) in _underway.get():
+        raise ScriptError(str(path), _UNDERWAY)
     _put_first(str(path.parent))
     importlib.invalidate_caches()
     name = _module_name(path)
@@ -77,12 +90,15 @@ def load_module(path: Path) -> ModuleType:
     replaced = sys.modules.get(name)
     sys.modules[name] = module
     token = loading.set(str(path))
+    around = _underway.set({*_underway.get(), str(path)})
     try:
         spec.loader.exec_module(module)  # pyright: ignore[reportOptionalMemberAccess]
     except BaseException as error:
         del sys.modules[name]
         if replaced is not None:
             sys.modules[name] = replaced
+        if getattr(error, "reason", None) is _UNDERWAY:
+            raise
         if isinstance(error, (Exception, SystemExit)) and not isinstance(
             error, ConfigurationError
         ):
@@ -90,6 +106,7 @@ def load_module(path: Path) -> ModuleType:
         raise
     finally:
         loading.reset(token)
+        _underway.reset(around)
     if name != path.stem:
         import cloudpickle  # noqa: PLC0415 - only needed for files with such a name
 

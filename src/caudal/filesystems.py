@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -30,6 +31,8 @@ __all__ = [
     "WritableFileSystem",
     "resolve_storage",
 ]
+
+_logger = logging.getLogger("caudal.filesystems")
 
 _BLOCK = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 #: Types of blocks that are file systems, so that a name which begins with one is no folder.
@@ -308,7 +311,14 @@ def _block(name: str) -> Any:
         return None
     try:
         return finished(Block.load(name))
-    except BlockNotFound:
-        if name.partition("/")[0] in _TYPES:
+    except BlockNotFound as error:
+        folder = name.partition("/")[0]
+        if folder in _TYPES:
             raise
+        if not os.path.isdir(folder):  # noqa: PTH112 - as relative as it was given
+            _logger.warning(
+                "%s, so results are kept in a new folder of that name. Save the block first, or say that a folder is meant: './%s'.",
+                error,
+                name,
+            )
         return None

@@ -8,13 +8,14 @@ import sys
 import threading
 from collections import OrderedDict
 from copy import copy
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import uuid4
 
 from caudal import clock
 from caudal.engine.composition import current_engine
 from caudal.engine.context import current
-from caudal.exceptions import ConfigurationError, MissingResult
+from caudal.exceptions import ConfigurationError, ResultNotFoundError
 from caudal.model.transactions import IsolationLevel
 from caudal.settings import get_current_settings
 from caudal.storage.result_records import (
@@ -123,7 +124,7 @@ class ResultStore:
             holder: Who reads; by default a name of this thread.
 
         Raises:
-            MissingResult: There is none, or it has expired.
+            ResultNotFoundError: There is none, or it has expired.
             StorageError: It cannot be read.
         """
         holder = holder or self.generate_default_holder()
@@ -135,7 +136,7 @@ class ResultStore:
         results, place = current_engine().results, self._place()
         stored = results.find(key, place)
         if stored is None:
-            raise MissingResult(f"key {key!r}")
+            raise ResultNotFoundError(key)
         return self._remember(result_record(stored, results.read(stored, place)))
 
     async def awrite(
@@ -162,7 +163,7 @@ class ResultStore:
         Args:
             obj: The value.
             key: Where to find it again; by default what ``storage_key_fn`` makes.
-            expiration: From when it may not be used any more, aware; None is never.
+            expiration: From when it may not be used any more, in UTC where it names no zone; None is never.
             holder: Who writes; by default a name of this thread.
 
         Raises:
@@ -177,6 +178,8 @@ class ResultStore:
         self, obj: Any, key: str | None = None, expiration: datetime | None = None
     ) -> ResultRecord[Any]:
         """Return the record of a value, not yet written; see `write`."""
+        if expiration is not None and expiration.tzinfo is None:
+            expiration = expiration.replace(tzinfo=UTC)
         about = ResultRecordMetadata(
             key or self.storage_key_fn(), expiration, self.serializer
         )

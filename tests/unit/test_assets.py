@@ -351,3 +351,21 @@ def test_a_client_lists_assets_by_key() -> None:
     assert rest == older
     with pytest.raises(ObjectNotFound, match="caudal asset ls"):
         client.read_asset_materializations(OTHER)
+
+
+def test_metadata_are_facts_by_name() -> None:
+    """Anything but a dict is refused where it is given."""
+
+    @materialize(RAW)
+    def make() -> None:
+        add_asset_metadata(RAW, 5)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="a dict of facts by name, not 5"):
+        make()
+
+
+def test_the_tool_is_an_option_like_others() -> None:
+    """It can be changed, and stays when others are."""
+    changed = fetch.with_options(by="me")
+    assert (fetch.materialized_by, changed.materialized_by) == ("fetcher", "me")
+    assert changed.with_options(retries=1).materialized_by == "me"

@@ -309,3 +309,53 @@ def test_a_users_traceback_keeps_the_chain_of_causes() -> None:
     assert "direct cause" in text
     assert text.endswith("ValueError: no data")
     assert "caudal/entrypoint.py" not in text
+
+
+def test_a_file_that_loads_itself_is_an_error(
+    write: Callable[[str, str], Path],
+) -> None:
+    """It says what to do, also where another file is in between."""
+    write("first.py", "from caudal.entrypoint import load_flow\nload_flow('second.py')")
+    second = write("second.py", "from caudal.entrypoint import load_flow\nload_flow('first.py')")  # fmt: skip
+    before = Path.cwd()
+    os.chdir(second.parent)
+    try:
+        with pytest.raises(
+            ScriptError, match=r"second\.py.*its own code asks"
+        ) as caught:
+            load_module(second)
+    finally:
+        os.chdir(before)
+    assert "__name__" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_script_without_a_guard_does_not_resume_itself_for_ever(
+    write: Callable[[str, str], Path], home: Path
+) -> None:
+    """The script fails at the call, and says why."""
+    file = write(
+        "jobs.py",
+        """
+        from caudal import flow, get_client, resume_flow_run
+
+        @flow
+        def work():
+            raise LookupError
+
+        work(return_state=True)
+        [run] = get_client(sync_client=True).read_flow_runs()
+        resume_flow_run(run.id)
+        """,
+    )
+    done = subprocess.run(
+        [sys.executable, file],
+        env={**os.environ, "CAUDAL_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "its own code asks for one of its flows" in done.stderr
+    assert len(done.stderr.splitlines()) < 200

@@ -187,6 +187,22 @@ def test_a_saved_file_system_is_named_by_type_and_name(tmp_path: Path) -> None:
         resolve_storage("local-file-system/none")
 
 
+@pytest.mark.usefixtures("engine")
+def test_a_text_that_may_be_a_misspelt_block_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that would be new may have been meant as a block; one that is there was not."""
+    monkeypatch.chdir(tmp_path)
+    assert _folder_of(resolve_storage("nosuch/blk")) == "nosuch/blk"
+    assert "no block 'nosuch/blk'" in caplog.text
+    assert "'./nosuch/blk'" in caplog.text
+    caplog.clear()
+    (tmp_path / "data").mkdir()
+    resolve_storage("data/results")
+    resolve_storage("./nosuch/blk")
+    assert caplog.text == ""
+
+
 def _folder_of(files: Any) -> str | None:
     assert isinstance(files, LocalFileSystem)
     return files.basepath

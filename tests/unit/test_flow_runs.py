@@ -161,6 +161,46 @@ def test_a_plain_type_takes_its_value(
 
 
 @pytest.mark.usefixtures("record")
+def test_nothing_will_do_where_none_is_a_value(
+    when_paused: Callable[..., None],
+) -> None:
+    """A run that waits for an optional value goes on with None."""
+    when_paused(lambda name: resume_flow_run(name))
+
+    @flow
+    def paused() -> Any:
+        return pause_flow_run(wait_for_input=int | None, poll_interval=POLL)
+
+    assert paused() is None
+
+
+@pytest.mark.usefixtures("record")
+def test_an_input_may_be_given_as_its_model(when_paused: Callable[..., None]) -> None:
+    """It need not be taken apart."""
+    given = Approval(approved=True, note="go")
+    when_paused(lambda name: resume_flow_run(name, given))
+
+    @flow
+    def paused() -> Approval:
+        return pause_flow_run(wait_for_input=Approval, poll_interval=POLL)
+
+    assert paused().note == "go"
+
+
+def test_what_is_no_type_of_input_or_no_run_is_said_to_be() -> None:
+    """The messages name what was given."""
+
+    @flow
+    def paused() -> Any:
+        return pause_flow_run(wait_for_input=5)  # type: ignore[call-overload]
+
+    with pytest.raises(TypeError, match="5 is no type of input"):
+        paused()
+    with pytest.raises(TypeError, match="its name, not by 17"):
+        resume_flow_run(17)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("record")
 def test_a_pydantic_model_is_an_input(when_paused: Callable[..., None]) -> None:
     """It need not be a RunInput."""
 

@@ -73,8 +73,16 @@ def test_what_is_missing_or_expired_is_not_there(store: ResultStore) -> None:
     store.write(1, "old", clock.now() - timedelta(seconds=1))
     for key in ("old", "never"):
         assert not store.exists(key)
-        with pytest.raises(MissingResult, match=key):
+        with pytest.raises(MissingResult, match=f"no result under the key '{key}'"):
             store.read(key)
+
+
+def test_an_expiration_without_a_zone_is_in_utc(store: ResultStore) -> None:
+    """As in Prefect."""
+    now = clock.now().replace(tzinfo=None)
+    store.write(1, "now", now + timedelta(minutes=5))
+    store.write(1, "old", now - timedelta(minutes=5))
+    assert (store.exists("now"), store.exists("old")) == (True, False)
 
 
 def test_within_a_coroutine_the_methods_are_awaited(store: ResultStore) -> None:

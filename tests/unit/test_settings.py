@@ -597,3 +597,14 @@ def test_each_setting_describes_itself(setting: Setting[Any]) -> None:
     assert setting.name == f"CAUDAL_{setting.key.upper()}"
     assert setting.description.endswith(".")
     assert getattr(Settings, setting.key) is setting
+
+
+def test_settings_can_be_read_by_their_groups() -> None:
+    """As they are written in a settings file, and in Prefect."""
+    with temporary_settings({"results_persist_by_default": True, "tasks_runner_thread_pool_max_workers": 3}) as settings:  # fmt: skip
+        assert settings.results.persist_by_default is True
+        assert settings.tasks.runner.thread_pool_max_workers == 3
+        with pytest.raises(AttributeError, match="results_nope"):
+            _ = settings.results.nope
+        with pytest.raises(AttributeError, match="no setting 'nope'"):
+            _ = settings.nope

@@ -766,3 +766,12 @@ def test_values_and_nested_tasks_of_worker_processes_take_part(tmp_path: Path) -
     assert log.read_text().split("\n")[:-1] == [
         "below", "committed", "below", "undone",
     ]  # fmt: skip
+
+
+def test_words_that_are_none_are_refused() -> None:
+    """Commit modes and isolation levels may be given as text, and misspelt ones are named."""
+    assert transaction(commit_mode="EAGER").commit_mode is CommitMode.EAGER  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"commit_mode is EAGER or .*, not 'nope'"):
+        transaction(commit_mode="nope")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"isolation_level is .*, not 'nope'"):
+        atransaction(isolation_level="nope")  # type: ignore[arg-type]

@@ -148,11 +148,19 @@ class Artifact:
 
 @dataclass(kw_only=True)
 class LinkArtifact(Artifact):
-    """A link, shown as Markdown."""
+    """A link, shown as Markdown.
+
+    Raises:
+        InvalidValueError: It is no text.
+    """
 
     link: str
     link_text: str | None = None
     type: str | None = "markdown"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_text("a link artifact", self.link)
 
     def _shown(self) -> str:
         return f"[{self.link_text or self.link}]({self.link})"
@@ -160,10 +168,18 @@ class LinkArtifact(Artifact):
 
 @dataclass(kw_only=True)
 class MarkdownArtifact(Artifact):
-    """Text in Markdown."""
+    """Text in Markdown.
+
+    Raises:
+        InvalidValueError: It is no text.
+    """
 
     markdown: str
     type: str | None = "markdown"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_text("a Markdown artifact", self.markdown)
 
     def _shown(self) -> str:
         return self.markdown
@@ -212,10 +228,18 @@ class ProgressArtifact(Artifact):
 
 @dataclass(kw_only=True)
 class ImageArtifact(Artifact):
-    """An image at an address that whoever looks at it can reach."""
+    """An image at an address that whoever looks at it can reach.
+
+    Raises:
+        InvalidValueError: It is no text.
+    """
 
     image_url: str
     type: str | None = "image"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_text("an image artifact", self.image_url)
 
     def _shown(self) -> str:
         return self.image_url
@@ -234,6 +258,11 @@ def artifact_of(row: Document) -> Artifact:
         created=utc(row.created_at),
         updated=utc(row.updated_at),
     )
+
+
+def _check_text(what: str, given: object) -> None:
+    if not isinstance(given, str):
+        raise InvalidValueError(what, repr(given)[:200], "It takes a text.")
 
 
 def _is_table(table: object) -> bool:

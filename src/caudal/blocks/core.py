@@ -240,7 +240,15 @@ class Block(BaseModel):
         kind = cls
         if row.type != cls.get_block_type_slug() or cls is Block:
             kind = cast("type[Self]", block_class(row.type, row.data["class"]))
-        fields = decode(row.data["fields"], what, Block.load_from_ref)
+        fields: dict[str, Any] = {}
+        for name, kept in row.data["fields"].items():
+            try:
+                fields[name] = decode(kept, what, Block.load_from_ref)
+            except BlockNotFound as error:
+                if validate:
+                    problem = f"{name}: {error}"
+                    raise BlockNotLoadableError(what, (problem,)) from error
+                fields[name] = None
         try:
             block = kind.model_validate(fields)
         except ValidationError as error:

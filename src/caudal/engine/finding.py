@@ -22,6 +22,7 @@ def find_flow_run(parts: Parts, given: UUID | str) -> FlowRunRow:
         ObjectNotFound: There is none.
         AmbiguousNameError: There are several.
     """
+    _check(given)
     parts.journal.barrier().wait()
     if isinstance(given, UUID):
         row = parts.ledger.flow_run(given.bytes)
@@ -31,11 +32,18 @@ def find_flow_run(parts: Parts, given: UUID | str) -> FlowRunRow:
 
 def find_task_run(parts: Parts, given: UUID | str) -> TaskRunRow:
     """Return a task run's row; see `find_flow_run`."""
+    _check(given)
     parts.journal.barrier().wait()
     if isinstance(given, UUID):
         row = parts.ledger.task_run(given.bytes)
         return _one([] if row is None else [row], "task run", str(given))
     return _one(parts.ledger.find_task_runs(given), "task run", given)
+
+
+def _check(given: object) -> None:
+    if not isinstance(given, (UUID, str)):
+        msg = f"a run is meant by its id, the start of its id, or its name, not by {given!r}"
+        raise TypeError(msg)
 
 
 def _one(rows: Sequence[Any], kind: str, given: str) -> Any:

@@ -11,7 +11,12 @@ from uuid import uuid4
 from caudal.engine.commands import Io
 from caudal.engine.context import current
 from caudal.engine.logs import run_logger
-from caudal.model.transactions import CommitMode, IsolationLevel, TransactionState
+from caudal.model.transactions import (
+    CommitMode,
+    IsolationLevel,
+    TransactionState,
+    member,
+)
 from caudal.twins import finished
 
 if TYPE_CHECKING:
@@ -56,6 +61,9 @@ class BaseTransaction:
         overwrite: Whether a value that is kept already is replaced.
         write_on_commit: Whether the staged value is kept at all.
         logger: Told of hooks and errors; None is the logger of the run in charge.
+
+    Raises:
+        ValueError: There is no such commit mode or isolation level.
     """
 
     #: Whether it is rolled back with the first one within it that is.
@@ -74,8 +82,12 @@ class BaseTransaction:
     ) -> None:
         self.key: str | None = key
         self.store: Any = store
-        self.commit_mode: CommitMode | None = commit_mode
-        self.isolation_level: IsolationLevel | None = isolation_level
+        self.commit_mode: CommitMode | None = member(
+            CommitMode, "commit_mode", commit_mode
+        )
+        self.isolation_level: IsolationLevel | None = member(
+            IsolationLevel, "isolation_level", isolation_level
+        )
         self.overwrite: bool = overwrite
         self.write_on_commit: bool = write_on_commit
         self.logger: Any = logger

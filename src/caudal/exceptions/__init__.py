@@ -26,6 +26,7 @@
     |   +-- UnfinishedRun, UpstreamTaskError
     |   +-- RunTimeoutError, TaskRunTimeoutError, FlowRunTimeoutError
     |   +-- MissingResult               the run completed but its result was not kept
+    |   |   +-- ResultNotFoundError         there is no result under a key
     |   +-- LeaseLostError              another process took the run over
     |   +-- FlowRunNotResumableError    the run cannot be taken up again
     |   +-- FlowRunNotCancellableError  the run has ended
@@ -127,6 +128,7 @@ from caudal.exceptions.runs import (
     Pause,
     PausedRun,
     RemoteError,
+    ResultNotFoundError,
     ResumeMismatchError,
     RunError,
     RunInputError,
@@ -214,6 +216,7 @@ __all__ = [
     "ReservedArgumentError",
     "ResultCorruptedError",
     "ResultLostError",
+    "ResultNotFoundError",
     "ResumeMismatchError",
     "RunError",
     "RunInputError",

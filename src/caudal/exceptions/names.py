@@ -23,6 +23,8 @@ class InvalidNameError(CaudalError, ValueError):
         self.kind, self.name, self.rule = kind, name, rule
 
     def __str__(self) -> str:
+        if not self.name:
+            return f"{self.kind} needs a name. {self.rule}"
         return f"{self.name!r} cannot be the name of {self.kind}. {self.rule}"
 
 

@@ -69,6 +69,20 @@ class MissingResult(RunError):
         )
 
 
+class ResultNotFoundError(MissingResult):
+    """There is no result under a key, or it has expired.
+
+    Args:
+        what: The key.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"there is no result under the key {self.what!r} here, or it has expired. Look with exists() first, write it again, "
+            "or ask the store of the place that it was written to."
+        )
+
+
 class LeaseLostError(RunError):
     """Another process took over this flow run, so this process may not go on with it.
 

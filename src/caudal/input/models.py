@@ -15,7 +15,13 @@ from typing import (
 )
 from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PrivateAttr,
+    PydanticSchemaGenerationError,
+    create_model,
+)
 
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
@@ -185,7 +191,11 @@ class AutomaticRunInput(BaseRunInput, Generic[T]):
 
 
 def run_input_subclass_from_type(kind: Any) -> type[BaseRunInput]:
-    """Return the type of input for a type: itself, a model of the same fields, or one with the field ``value``."""
+    """Return the type of input for a type: itself, a model of the same fields, or one with the field ``value``.
+
+    Raises:
+        TypeError: It is no type, or one that pydantic does not know.
+    """
     if isclass(kind) and issubclass(kind, BaseRunInput):
         return kind
     if isclass(kind) and issubclass(kind, BaseModel):
@@ -193,11 +203,15 @@ def run_input_subclass_from_type(kind: Any) -> type[BaseRunInput]:
             "type[RunInput]", type(f"{kind.__name__}RunInput", (RunInput, kind), {})
         )
     name = str(getattr(kind, "__name__", "")).lower()
-    return create_model(
-        f"{name}AutomaticRunInput",
-        __base__=AutomaticRunInput[Any],
-        value=(kind, ...),
-    )
+    try:
+        return create_model(
+            f"{name}AutomaticRunInput",
+            __base__=AutomaticRunInput[Any],
+            value=(kind, ...),
+        )
+    except PydanticSchemaGenerationError:
+        msg = f"{kind!r} is no type of input. Give a subclass of RunInput, a pydantic model, or a type that pydantic knows, such as int."
+        raise TypeError(msg) from None
 
 
 async def asend_input(

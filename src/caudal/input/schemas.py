@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, cast
 from uuid import UUID
 
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -59,6 +60,13 @@ def problems_of(schema: dict[str, Any], value: Any) -> str | None:
     except ValidationError as error:
         return describe(error)
     return None
+
+
+def jsonable_input(given: Any) -> Any:
+    """Return an input as the JSON that is kept of it; models give their fields."""
+    if isinstance(given, BaseModel):
+        return given.model_dump(mode="json")
+    return given
 
 
 def describe(error: ValidationError) -> str:

@@ -18,7 +18,7 @@ from caudal.model.hashing import (
     stable_hash,
 )
 from caudal.model.hashing_closures import closure_hashes
-from caudal.model.transactions import IsolationLevel
+from caudal.model.transactions import IsolationLevel, member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,15 +56,12 @@ class CachePolicy:
         Raises:
             ValueError: There is no such isolation level.
         """
-        if isolation_level is not None:
-            if isolation_level not in set(IsolationLevel):
-                known = " or ".join(IsolationLevel)
-                raise ValueError(f"isolation_level is {known}, not {isolation_level!r}")
-            isolation_level = IsolationLevel(isolation_level)
         given = {
             "key_storage": key_storage,
             "lock_manager": lock_manager,
-            "isolation_level": isolation_level,
+            "isolation_level": member(
+                IsolationLevel, "isolation_level", isolation_level
+            ),
         }
         return replace(
             self, **{name: value for name, value in given.items() if value is not None}

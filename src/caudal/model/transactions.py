@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class TransactionState(StrEnum):
@@ -33,3 +36,14 @@ class IsolationLevel(StrEnum):
     READ_COMMITTED = "READ_COMMITTED"
     #: One runs after the other.
     SERIALIZABLE = "SERIALIZABLE"
+
+
+def member(kind: type[E], option: str, given: E | str | None) -> E | None:
+    """Return the word that was given for an option, None where none was.
+
+    Raises:
+        ValueError: There is no such word.
+    """
+    if given is None or given in set(kind):
+        return None if given is None else kind(given)
+    raise ValueError(f"{option} is {' or '.join(kind)}, not {given!r}")

@@ -240,6 +240,13 @@ class Settings:
             given[key] = Given(getattr(other, key), other.source(key), Path("/"))
         return Settings(given)
 
+    def __getattr__(self, name: str) -> SettingsGroup:
+        """Return the settings whose names begin alike, so that ``settings.results.persist_by_default`` is one."""
+        if not any(each.startswith(f"{name}_") for each in SETTINGS):
+            msg = f"there is no setting {name!r}, and none that begins so"
+            raise AttributeError(msg)
+        return SettingsGroup(self, name)
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         msg = f"settings cannot be changed; use temporary_settings({{{name!r}: {value!r}}}) around the code"
         raise AttributeError(msg)
@@ -247,6 +254,24 @@ class Settings:
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self._given)
         return f"Settings({', '.join(shown)})"
+
+
+class SettingsGroup:
+    """Settings whose names begin alike, under the rest of their names.
+
+    Args:
+        settings: All settings.
+        start: What the names begin with.
+    """
+
+    __slots__ = ("_settings", "_start")
+
+    def __init__(self, settings: Settings, start: str) -> None:
+        self._settings, self._start = settings, start
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a setting's value, or a smaller group."""
+        return getattr(self._settings, f"{self._start}_{name}")
 
 
 #: Every setting by its name.
@@ -266,6 +291,7 @@ ENGINE_SETTINGS = (
     "durability",
     "lease_seconds",
     "results_local_storage_path",
+    "results_storage_url",
 )
 
 

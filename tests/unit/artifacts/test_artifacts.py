@@ -184,6 +184,16 @@ def test_what_is_no_table_is_refused(table: Any) -> None:
         create_table_artifact(table)
 
 
+@pytest.mark.parametrize(
+    "create",
+    [create_markdown_artifact, create_link_artifact, create_image_artifact],
+)
+def test_what_is_no_text_is_refused(create: Any) -> None:
+    """A number is no Markdown and no address."""
+    with pytest.raises(InvalidValueError, match=r"cannot hold 5\. It takes a text"):
+        create(5)
+
+
 def test_cells_that_json_does_not_know_become_text() -> None:
     """A table never fails for a date, a NumPy number or infinity."""
     row = {

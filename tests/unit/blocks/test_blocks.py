@@ -174,6 +174,23 @@ def test_blocks_hold_blocks() -> None:
     assert PASSWORD not in stored()
 
 
+def test_a_block_that_lost_one_within_it_says_which() -> None:
+    """The field is named; without validation it is None."""
+    inner = warehouse()
+    inner.save("main")
+    Report(warehouse=inner, any_block=Secret(value=PASSWORD)).save("report")
+    Warehouse.delete("main")
+    with pytest.raises(BlockNotLoadableError, match=r"warehouse: .*no block"):
+        Report.load("report")
+    assert Report.load("report", validate=False).warehouse is None
+
+
+def test_a_block_is_saved_under_a_name() -> None:
+    """The message says that it needs one."""
+    with pytest.raises(InvalidNameError, match="a block needs a name"):
+        Secret(value="x").save()
+
+
 def test_a_type_that_is_not_imported_is_said_to_be() -> None:
     """The message says where the class was."""
     warehouse().save("main")
