@@ -72,7 +72,7 @@ def test_a_run_that_has_ended_cannot_be_cancelled(sound_lab: Lab) -> None:
     assert sound_lab.run("slow.py", "quick").status == 0
     name = sound_lab.flow_run().name
     done = sound_lab.run("caudal", "flow-run", "cancel", name)
-    assert done.status == 1
+    assert done.status == 2
     assert f"flow run '{name}' cannot be cancelled: it is Completed." in done.err
     assert sound_lab.flow_run().state_type == "COMPLETED"
 

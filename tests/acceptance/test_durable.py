@@ -180,7 +180,7 @@ def test_a_given_up_run_is_not_taken_up_by_a_restart(sound_lab: Lab) -> None:
     before, name = sound_lab.noted(), sound_lab.flow_run().name
     refused = sound_lab.run("durable.py", "a", **deadly)
     assert refused.status == 1
-    assert f"flow run {name!r} cannot be resumed: it was given up" in refused.err
+    assert f"flow run {name!r} cannot be taken up again: it was given up" in refused.err
     assert f"caudal flow-run resume {name} --force" in refused.err
     assert sound_lab.noted() == before
     give_up = ("caudal", "flow-run", "recover", "--give-up", name)

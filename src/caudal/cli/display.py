@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from caudal.cli.counts import label
+from caudal.cli.log_lines import LEVEL_STYLES
 from caudal.cli.output import (
-    LEVEL_STYLES,
     STATE_STYLES,
     format_duration,
     format_moment,

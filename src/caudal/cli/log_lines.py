@@ -10,7 +10,7 @@ from uuid import UUID
 
 import click
 
-from caudal.cli.output import LEVEL_STYLES, format_moment
+from caudal.cli.output import format_moment
 from caudal.cli.records import log_record
 from caudal.client import get_client
 from caudal.clock import monotonic
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 _PAGE = 5000
 _POLL_SECONDS = 0.25
+#: Style of log lines that are more or less severe than usual.
+LEVEL_STYLES = {
+    logging.DEBUG: "bright_black",
+    logging.WARNING: "yellow",
+    logging.ERROR: "red",
+    logging.CRITICAL: "red",
+}
 #: How often a follower looks for runs whose process died.
 _SWEEP_SECONDS = 5.0
 

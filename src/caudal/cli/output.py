@@ -7,7 +7,6 @@ not imported.
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -37,15 +36,6 @@ STATE_STYLES = {
     "PENDING": "bright_black",
     "SCHEDULED": "bright_black",
 }
-
-#: Style of log lines that are more or less severe than usual.
-LEVEL_STYLES = {
-    logging.DEBUG: "bright_black",
-    logging.WARNING: "yellow",
-    logging.ERROR: "red",
-    logging.CRITICAL: "red",
-}
-
 
 #: What stands where a text is shown that is empty.
 NOTHING = '""'
