@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, Self, TypeVar, cast
 
@@ -203,6 +205,28 @@ def _name_of(fn: Any) -> str:
     """Return what a function is called; a partial one is called as the function in it, an object as its class."""
     name = getattr(getattr(fn, "func", fn), "__name__", None)
     return name or type(fn).__name__
+
+
+def remember_local_names(fn: Any) -> None:
+    """Keep what the hints of a function within a function name there, where they are texts, as ``from __future__ import annotations`` makes them.
+
+    When they are looked at, that function may have returned.
+    """
+    fn = getattr(fn, "__func__", fn)
+    if not hasattr(fn, "__code__") or "<locals>" not in fn.__qualname__:
+        return
+    hints = [hint for hint in fn.__annotations__.values() if isinstance(hint, str)]
+    if not hints or hasattr(fn, "__annotation_names__"):
+        return
+    frame = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in collections
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("caudal."):
+        frame = frame.f_back
+    names: set[str] = set()
+    for hint in hints:
+        with suppress(SyntaxError):  # whoever checks parameters says so
+            names.update(compile(hint, fn.__name__, "eval").co_names)
+    near = frame.f_locals
+    fn.__annotation_names__ = {name: near[name] for name in names if name in near}
 
 
 def hook_lists(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import partial
 from typing import (
@@ -17,7 +18,7 @@ from typing import (
     overload,
 )
 
-from caudal.decorated import Decorated, hook_lists, running
+from caudal.decorated import Decorated, hook_lists, remember_local_names, running
 from caudal.model.specs import FlowSpec
 from caudal.option_attributes import FlowAttributes
 from caudal.twins import dispatched, in_thread
@@ -88,6 +89,7 @@ class Flow(FlowAttributes, Decorated[P, R_co, FlowSpec]):
         return self.__name__.replace("_", "-")
 
     def _make_spec(self) -> FlowSpec:
+        remember_local_names(self.fn)
         given = self.options
         runner = given["task_runner"]
         return FlowSpec(
@@ -241,14 +243,19 @@ class Flow(FlowAttributes, Decorated[P, R_co, FlowSpec]):
         raise AttributeError(msg, name=name, obj=self)
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return parameters coerced to the function's type hints.
+        """Return parameters coerced to the function's type hints, with the defaults of those that are missing.
 
         Raises:
-            ParameterTypeError: A parameter does not fit.
+            ParameterTypeError: A parameter does not fit, or a required one is missing.
+            SignatureMismatchError: The function has no such parameter.
         """
-        from caudal.engine.validation import Validator  # noqa: PLC0415 - with the engine
+        from caudal.engine.validation import Validator, complete  # noqa: PLC0415 - with the engine
 
-        return Validator(self.fn, self.name)(parameters)
+        validator = Validator(self.fn, self.name)
+        checked = validator(complete(self.binder, parameters))
+        for doubt in validator.doubts:
+            logging.getLogger("caudal.flows").warning("%s", doubt)
+        return checked
 
     def on_cancellation(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook ``(flow, flow_run, state)`` run when a run is cancelled."""

@@ -25,6 +25,7 @@ from caudal.engine.flow_calls import (
     stream_flow,
 )
 from caudal.engine.inputs import find, rebuild, resolve
+from caudal.engine.validation import with_field_defaults
 from caudal.exceptions import UpstreamTaskError
 from caudal.futures import DistributedFuture, Future, FutureList
 from caudal.mapping import mapped_calls
@@ -210,7 +211,7 @@ def run_flow(
     file = loading.get()
     if file is not None:
         return _skip(flow.spec, file)
-    given = flow.binder.bind(args, kwargs)
+    given = with_field_defaults(flow.binder.bind(args, kwargs))
     dry = dry_run()
     if dry is not None:
         return _dry_flow(flow, args, kwargs, dry)

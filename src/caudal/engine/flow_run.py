@@ -86,7 +86,10 @@ def _validated(scope: FlowScope) -> dict[str, Any]:
         return scope.parameters
     if spec.validator is None:
         spec.validator = Validator(spec.fn, spec.name)
-    return spec.validator(scope.parameters)
+    checked = spec.validator(scope.parameters)
+    while spec.validator.doubts:
+        flow_logger(scope).warning("%s", spec.validator.doubts.pop())
+    return checked
 
 
 def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:

@@ -7,17 +7,19 @@ type of the hint, are right as they are, so that a simple script starts without 
 from __future__ import annotations
 
 import inspect
-from contextlib import suppress
+import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 from caudal.engine.inputs import Pending
-from caudal.exceptions import ParameterTypeError
+from caudal.exceptions import ParameterTypeError, SignatureMismatchError
 from caudal.model.annotations import Annotation
 from caudal.model.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from caudal.model.signatures import Binder
 
 _PLAIN = (int, float, str, bool, bytes, list, dict, tuple, set)
 
@@ -33,6 +35,8 @@ class Validator:
     def __init__(self, fn: Callable[..., Any], name: str) -> None:
         self._fn, self._name = fn, name
         self._hints: dict[str, Any] | None = None
+        #: One sentence for each parameter that cannot be checked; whoever reads them tells the user and forgets them.
+        self.doubts: list[str] = []
         self._adapters: dict[str, Any] = {}
 
     def __call__(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +50,9 @@ class Validator:
         checked: dict[str, Any] = {}
         for name, value in parameters.items():
             hint = hints.get(name)
+            if _is_field(value):  # a default that has none
+                problems.append(f"{name}: Field required")
+                continue
             try:
                 checked[name] = (
                     value
@@ -60,7 +67,12 @@ class Validator:
 
     def _read_hints(self) -> dict[str, Any]:
         if self._hints is None:
-            self._hints = hints_of(self._fn)
+            self._hints, unresolved = _read_hints(self._fn)
+            self.doubts = [
+                f"parameter {name!r} of flow {self._name!r} is not checked, because its hint cannot be resolved: {error}. "
+                "Import what it names where the program does, too, or give the flow validate_parameters=False."
+                for name, error in unresolved.items()
+            ]
         return self._hints
 
     def _coerced(self, name: str, value: Any, hint: Any) -> Any:
@@ -96,21 +108,122 @@ def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
     return {name: hint for name, hint in resolved.items() if name in given}
 
 
+def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Return the type hints of a function's parameters by name, but for ``*args`` and ``**kwargs``, and those that cannot be resolved."""
+    return _read_hints(fn)[0]
+
+
+def _read_hints(
+    fn: Callable[..., Any],
+) -> tuple[dict[str, Any], dict[str, Exception]]:
+    """Return the type hints of a function's parameters by name, and why others cannot be resolved; they may exist for type checkers only."""
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(fn).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    given = {
+        name: parameter.annotation
+        for name, parameter in parameters.items()
+        if parameter.annotation is not parameter.empty
+    }
+    hints, unresolved = _resolved(fn, given) if given else ({}, {})
+    for name, parameter in parameters.items():
+        if _is_field(parameter.default):
+            hints[name] = Annotated[hints.get(name, Any), parameter.default]
+    return hints, unresolved
+
+
+def _resolved(
+    fn: Callable[..., Any], given: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Exception]]:
+    hinted = _hinted(fn)
+    near = {**getattr(hinted, "__annotation_names__", {}), **_closure(hinted)}
+    try:
+        found = get_type_hints(hinted, localns=near or None, include_extras=True)
+    except Exception:  # noqa: BLE001 - a hint is code; the others are looked at without it
+        return _one_by_one(fn, given, near)
+    return {name: hint for name, hint in found.items() if name in given}, {}
+
+
+def _one_by_one(
+    fn: Callable[..., Any], given: dict[str, Any], near: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Exception]]:
+    names: dict[str, Any] = getattr(inspect.unwrap(fn), "__globals__", {})
+    found: dict[str, Any] = {}
+    unresolved: dict[str, Exception] = {}
+    for name, hint in given.items():
+        one = SimpleNamespace(__annotations__={name: hint})
+        try:
+            found.update(get_type_hints(one, names, near, include_extras=True))
+        except Exception as error:  # noqa: BLE001
+            unresolved[name] = error
+    return found, unresolved
+
+
 def _hinted(fn: Any) -> Any:
     """Return what holds the hints of a function: for a partial one the function in it, for an object its method."""
     fn = getattr(fn, "func", fn)
     return fn if inspect.isroutine(fn) else type(fn).__call__
 
 
-def _one_by_one(fn: Callable[..., Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the hints that can be resolved; the others exist for type checkers only."""
-    names: dict[str, Any] = getattr(inspect.unwrap(fn), "__globals__", {})
+def _closure(fn: Any) -> dict[str, Any]:
+    """Return what a function's own code takes from the functions around it."""
+    code, cells = getattr(fn, "__code__", None), getattr(fn, "__closure__", None)
     found: dict[str, Any] = {}
-    for name, hint in given.items():
-        with suppress(NameError):
-            one = SimpleNamespace(__annotations__={name: hint})
-            found.update(get_type_hints(one, names, include_extras=True))
+    for name, cell in zip(code.co_freevars if code else (), cells or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
     return found
+
+
+def _is_field(value: Any) -> bool:
+    """Say whether a parameter's default is pydantic's description of one; whoever made it has loaded pydantic."""
+    fields = sys.modules.get("pydantic.fields")
+    return fields is not None and isinstance(value, fields.FieldInfo)
+
+
+def with_field_defaults(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters with the defaults that ``Field(default=...)`` and ``Field(default_factory=...)`` stand for; those without one stay."""
+    if "pydantic.fields" not in sys.modules:
+        return parameters
+    return {
+        name: value.get_default(call_default_factory=True)
+        if _is_field(value) and not value.is_required()
+        else value
+        for name, value in parameters.items()
+    }
+
+
+def complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters in the function's order, with the defaults of those that are missing.
+
+    Raises:
+        SignatureMismatchError: The function has no such parameter.
+        ParameterTypeError: One without a default is missing.
+    """
+    known = binder.signature.parameters
+    kinds = {parameter.kind for parameter in known.values()}
+    unknown = parameters.keys() - known.keys()
+    if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
+        names = ", ".join(sorted(map(repr, unknown)))
+        reason = f"there is no parameter {names}"
+        raise SignatureMismatchError(binder.name, reason, str(binder.signature))
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    defaults = {
+        name: parameter.default
+        for name, parameter in known.items()
+        if name not in parameters and parameter.kind not in starred
+    }
+    missing = [n for n, value in defaults.items() if value is inspect.Parameter.empty]
+    if missing:
+        problems = tuple(f"{name}: Field required" for name in missing)
+        raise ParameterTypeError(binder.name, problems)
+    merged = {**with_field_defaults(defaults), **parameters}
+    ordered = {name: merged[name] for name in known if name in merged}
+    return {**ordered, **merged}
 
 
 def _is_right(value: Any, hint: Any) -> bool:

@@ -8,6 +8,7 @@
     |   +-- EncryptionKeyError          the key for secrets cannot be used
     +-- ParameterError              a flow or task was called with arguments it does not accept
     |   +-- ParameterBindError          missing, surplus or unknown arguments
+    |   |   +-- SignatureMismatchError  parameters by a name that there is none of
     |   +-- ParameterTypeError          a value that does not fit its type hint
     +-- ReservedArgumentError       a parameter has a name that calls use themselves
     +-- MappingError                arguments that cannot be mapped over
@@ -86,6 +87,7 @@ from caudal.exceptions.calls import (
     ParameterTypeError,
     ReservedArgumentError,
     ScriptError,
+    SignatureMismatchError,
     UnspecifiedFlowError,
     UnsupportedImportError,
 )
@@ -226,6 +228,7 @@ __all__ = [
     "SerializationError",
     "SettingError",
     "SettingsFileError",
+    "SignatureMismatchError",
     "StorageError",
     "StorageKeyError",
     "TaskRunNotReplayableError",

@@ -30,6 +30,10 @@ class ParameterBindError(ParameterError):
         return f"{self.name!r} was called with wrong arguments: {self.reason}. It takes {self.signature}."
 
 
+class SignatureMismatchError(ParameterBindError):
+    """Parameters were given by a name that the function has none of."""
+
+
 class DurableParametersError(ParameterError):
     """A durable flow was called with parameters that another process could not have again.
 

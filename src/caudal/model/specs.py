@@ -130,8 +130,8 @@ class FlowSpec(Spec):
     runner: Any
     #: Whether parameters are checked against the type hints.
     validates: bool
-    #: What checks and coerces parameters, once it was needed.
-    validator: Callable[[dict[str, Any]], dict[str, Any]] | None
+    #: What checks and coerces parameters, once it was needed; see ``engine.validation``.
+    validator: Any
 
 
 class TaskSpec(Spec):

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from caudal import flow, task
-from caudal.exceptions import ParameterTypeError
+from caudal.exceptions import ParameterTypeError, SignatureMismatchError
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -170,8 +170,10 @@ def test_classes_that_pydantic_does_not_know_are_checked_by_instance(
         around("no thing")
 
 
-def test_a_hint_that_cannot_be_resolved_does_not_hide_the_others() -> None:
-    """A name that only type checkers import is not checked; the other parameters are."""
+def test_a_hint_that_cannot_be_resolved_does_not_hide_the_others(
+    record: Record,
+) -> None:
+    """A name that only type checkers import is not checked, which is said once; the other parameters are."""
 
     @flow
     def around(number: int, price: Decimal | None = None) -> Any:
@@ -180,6 +182,79 @@ def test_a_hint_that_cannot_be_resolved_does_not_hide_the_others() -> None:
     assert around("5", "unchecked") == (5, "unchecked")
     with pytest.raises(ParameterTypeError, match="number: "):
         around("five")
+    said = [line for line in record.logs() if "not checked" in line]
+    assert len(said) == 1
+    assert "parameter 'price' of flow 'around' is not checked" in said[0]
+    assert "name 'Decimal' is not defined" in said[0]
+
+
+def test_hints_that_name_what_is_local_are_checked() -> None:
+    """A class within a function is found, also when that function has returned."""
+
+    def make() -> Any:
+        class Size(BaseModel):
+            number: int
+
+        @flow
+        def around(size: Size) -> int:
+            return size.number
+
+        return around
+
+    around = make()
+    for fitting in (around, around.with_options(name="other")):
+        assert fitting({"number": "5"}) == 5
+        with pytest.raises(ParameterTypeError, match=r"size\.number: "):
+            fitting({"number": "five"})
+
+
+def test_hints_that_name_what_the_code_uses_are_checked() -> None:
+    """A class that is made after the flow is found where its code finds it."""
+
+    @flow
+    def around(size: Size) -> tuple[Any, type]:
+        return size, Size
+
+    class Size(BaseModel):
+        number: int
+
+    assert around({"number": "5"})[0] == Size(number=5)
+    with pytest.raises(ParameterTypeError, match=r"size\.number: "):
+        around({"number": "five"})
+
+
+def test_fields_as_defaults_say_default_and_limits(record: Record) -> None:
+    """`Field(...)` is no value: what it says of the parameter holds."""
+
+    @flow
+    def around(
+        number: int = Field(default=3, ge=1),
+        items: list[int] = Field(default_factory=lambda: [1]),  # noqa: B008 - what is tested
+        bare: Any = Field(default="x"),
+        noted: Annotated[int, Field(le=9)] = 2,
+    ) -> Any:
+        return number, items, bare, noted
+
+    assert around() == (3, [1], "x", 2)
+    assert record.flow().parameters == {"number": 3, "items": [1], "bare": "x", "noted": 2}  # fmt: skip
+    assert around("4", noted="5") == (4, [1], "x", 5)
+    with pytest.raises(ParameterTypeError, match=r"number: .*greater than or equal to 1"):  # fmt: skip
+        around(0)
+    with pytest.raises(ParameterTypeError, match="noted: "):
+        around(noted=10)
+    assert around.with_options(validate_parameters=False)() == (3, [1], "x", 2)
+
+
+def test_a_field_without_a_default_is_required() -> None:
+    """The call without it is an error, not a run with a description for a value."""
+
+    @flow
+    def around(number: int = Field(ge=1)) -> int:
+        return number
+
+    assert around(1) == 1
+    with pytest.raises(ParameterTypeError, match="number: Field required"):
+        around()
 
 
 def test_surplus_arguments_are_not_checked() -> None:
@@ -212,10 +287,31 @@ def test_futures_and_states_are_resolved_before_the_check() -> None:
 
 def test_parameters_can_be_checked_without_a_run(record: Record) -> None:
     """`validate_parameters` is the same check."""
-    assert typed.validate_parameters({"number": "5"}) == {"number": 5}
+    assert typed.validate_parameters({"number": "5"})["number"] == 5
     with pytest.raises(ParameterTypeError):
         typed.validate_parameters({"number": "x"})
     assert record.client.read_flow_runs() == []
+
+
+def test_a_check_without_a_run_looks_at_names_and_defaults() -> None:
+    """Missing parameters take their defaults; those without one, and names that do not exist, are errors."""
+
+    @flow
+    def around(
+        first: int, second: int = 2, *, third: str = "x", **more: int
+    ) -> None: ...
+
+    @flow
+    def strict(first: int, second: int = Field(default=3)) -> None: ...
+
+    assert around.validate_parameters({"extra": "4", "first": "1"}) == {
+        "first": 1, "second": 2, "third": "x", "extra": "4",
+    }  # fmt: skip
+    assert strict.validate_parameters({"first": 1}) == {"first": 1, "second": 3}
+    with pytest.raises(ParameterTypeError, match="first: Field required"):
+        strict.validate_parameters({"second": 1})
+    with pytest.raises(SignatureMismatchError, match="no parameter 'third'"):
+        strict.validate_parameters({"first": 1, "third": 3})
 
 
 def test_ids_and_paths_are_shown_as_text(record: Record) -> None:
