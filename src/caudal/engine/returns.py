@@ -34,13 +34,22 @@ def final_state(value: Any) -> State[Any]:
     if isinstance(value, State):
         state = cast("State[Any]", value)
         if not state.belongs_to_run:
-            return state
+            return state if state.is_final() else _unfinished(state)
         return _combine([state], value)
     if isinstance(value, _ITERABLES):
         items = list(cast("list[Any]", value))
         if items and all(isinstance(item, State) for item in items):
             return _combine(items, value)
     return State(StateType.COMPLETED, data=value)
+
+
+def _unfinished(state: State[Any]) -> State[Any]:
+    """Return the state of a run that returned a state which is no end."""
+    advice = "Return a value or an ended state such as Completed(), or raise."
+    if state.is_paused():
+        advice = "To wait for somebody, call pause_flow_run() or suspend_flow_run()."
+    message = f"It returned {state}, which is no end of a run. {advice}"
+    return State(StateType.FAILED, message=message)
 
 
 def _with_states(value: Any) -> Any:
@@ -63,7 +72,7 @@ def _combine(states: list[State[Any]], value: Any) -> State[Any]:
         )
     elif counts[StateType.PAUSED]:
         kind, message = (
-            StateType.PAUSED,
+            StateType.FAILED,
             f"{counts[StateType.PAUSED]}/{total} states paused.",
         )
     elif failed:

@@ -92,23 +92,6 @@ class Validator:
 
 
 def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Return the type hints of a function's parameters by name, but for ``*args`` and ``**kwargs``."""
-    given = {
-        name: parameter.annotation
-        for name, parameter in inspect.signature(fn).parameters.items()
-        if parameter.annotation is not parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
-    if not given:
-        return {}
-    try:
-        resolved = get_type_hints(_hinted(fn), include_extras=True)
-    except NameError:
-        resolved = _one_by_one(fn, given)
-    return {name: hint for name, hint in resolved.items() if name in given}
-
-
-def hints_of(fn: Callable[..., Any]) -> dict[str, Any]:
     """Return the type hints of a function's parameters by name, but for ``*args`` and ``**kwargs``, and those that cannot be resolved."""
     return _read_hints(fn)[0]
 

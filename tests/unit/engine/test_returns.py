@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import flow, task
-from caudal.exceptions import CancelledRun, FailedRun, PausedRun, UpstreamTaskError
-from caudal.states import Cancelled, Completed, Crashed, Failed, Paused, State
+from caudal.exceptions import CancelledRun, FailedRun, UpstreamTaskError
+from caudal.states import (
+    Cancelled,
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    Paused,
+    Pending,
+    Running,
+    Scheduled,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +119,7 @@ def test_a_completed_call_returns_what_the_function_returned() -> None:
         (lambda: Failed(data=KeyError("own")), KeyError),
         (lambda: Cancelled(message="hi"), CancelledRun),
         (lambda: ok.submit(bad.submit()), UpstreamTaskError),
-        (Paused, PausedRun),
+        (Paused, FailedRun),
     ],
 )
 def test_a_call_that_ends_badly_raises(
@@ -117,6 +128,28 @@ def test_a_call_that_ends_badly_raises(
     """The cause is raised as itself where there is one."""
     with pytest.raises(error):
         flow(returns, name="around")()
+
+
+@pytest.mark.parametrize("make", [Running, Pending, Paused, Scheduled, Cancelling])
+def test_a_returned_state_that_is_no_end_is_a_failure(
+    make: Callable[[], State[Any]], record: Record
+) -> None:
+    """The run is over, and does not stay open on record; its message says what to do instead."""
+    step = task(name="step")(make)
+    for state in (flow(make, name="around")(return_state=True), step(return_state=True)):  # fmt: skip
+        assert state.is_failed()
+        assert f"It returned {make()}, which is no end of a run." in (state.message or "")  # fmt: skip
+        with pytest.raises(FailedRun, match="no end of a run"):
+            state.result()
+    assert record.flow("around").state_name == "Failed"
+    assert record.task("step").state_name == "Failed"
+
+
+def test_a_flow_that_returns_the_state_of_a_paused_run_fails() -> None:
+    """Nobody would take it up again."""
+    paused: State[Any] = Paused().of_run(None, b"x" * 16)
+    state = flow(lambda: paused, name="around")(return_state=True)
+    assert (state.type.value, state.message) == ("FAILED", "1/1 states paused.")
 
 
 def test_a_flow_returned_by_a_flow_counts_like_a_task() -> None:

@@ -230,7 +230,7 @@ def test_fields_as_defaults_say_default_and_limits(record: Record) -> None:
     def around(
         number: int = Field(default=3, ge=1),
         items: list[int] = Field(default_factory=lambda: [1]),  # noqa: B008 - what is tested
-        bare: Any = Field(default="x"),
+        bare: Any = Field(default="x"),  # noqa: B008
         noted: Annotated[int, Field(le=9)] = 2,
     ) -> Any:
         return number, items, bare, noted
