@@ -14,7 +14,7 @@ from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.stopping import GRACE_SECONDS, SUSPENDED, FlowCall
-from caudal.engine.tracebacks import error_details
+from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.engine.validation import Validator
 from caudal.exceptions import (
     CancelRequested,
@@ -162,6 +162,11 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
             message = f"Flow run exceeded timeout of {error.args[0]:g} second(s)"
             error = FlowRunTimeoutError(*error.args)
             return State("FAILED", "TimedOut", message, error)
+        flow_logger(scope).error(
+            "Encountered exception during execution: %s\n%s",
+            describe(error),
+            user_traceback(error),
+        )
         yield from _stop_tasks(scope, "the flow run failed", interrupt=False)
         message = f"Flow run encountered an exception: {describe(error)}"
         return State("FAILED", message=message, data=error)

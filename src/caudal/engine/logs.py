@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.context import current
 from caudal.engine.masking import is_hiding, masked, masked_json
+from caudal.model.ids import format_id
 from caudal.model.jsonable import jsonable
 from caudal.model.runs import LogRow
+from caudal.model.views import utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -101,18 +103,11 @@ class LedgerHandler(logging.Handler):
         run: Run | None = getattr(record, "caudal_run", None) or current.get()
         if run is None or run.id is None:
             return
-        try:
-            message = record.getMessage()
-            if record.exc_info:
-                message += "\n" + logging.Formatter().formatException(record.exc_info)
-        except Exception:  # noqa: BLE001 - a record whose arguments do not fit its text
-            self.handleError(record)
-            return
         row = LogRow(
             record.created,
             record.levelno,
             record.name,
-            message[:MAX_MESSAGE_CHARACTERS],
+            whole_text(record)[:MAX_MESSAGE_CHARACTERS],
             run.scope.id,
             None if run is run.scope else run.id,
             structured(record),
@@ -139,6 +134,26 @@ class LogItem:
         batch.logs.append(row)
 
 
+def text_of(record: logging.LogRecord) -> str:
+    """Return what a record says; where its arguments do not fit its text, both as they were given."""
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - whatever formatting the user's values raises
+        try:
+            given = f"{record.msg} % {record.args!r}"
+        except Exception:  # noqa: BLE001
+            given = f"{record.msg!r}"
+        return f"{given} (not formatted: {type(error).__name__}: {error})"
+
+
+def whole_text(record: logging.LogRecord) -> str:
+    """Return what a record says, and the traceback of its exception where it has one."""
+    text = text_of(record)
+    if record.exc_info:
+        text += "\n" + logging.Formatter().formatException(record.exc_info)
+    return text
+
+
 def structured(record: logging.LogRecord) -> dict[str, Any] | None:
     """Return a record's ``extra=`` fields as JSON-ready values; what JSON does not know becomes text, long values are cut."""
     given = {
@@ -162,33 +177,42 @@ class ConsoleFormatter(logging.Formatter):
             source = record.name
         else:
             source = f"{'Flow' if run is run.scope else 'Task'} run {run.name!r}"
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
         stamp = f"{self.formatTime(record, self.datefmt)}.{int(record.msecs):03d}"
-        return f"{stamp} | {record.levelname:<7} | {source} - {text}"
+        return f"{stamp} | {record.levelname:<7} | {source} - {whole_text(record)}"
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object a line."""
+    """Writes a record as one JSON object a line; ``extra=`` fields whose names are taken stand under ``extra``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         run: Run | None = getattr(record, "caudal_run", None)
         fields: dict[str, Any] = {
-            "at": record.created,
+            "at": utc(record.created).isoformat(timespec="microseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": text_of(record),
         }
         if run is not None:
-            fields["flow_run"] = run.scope.name
-            if run is not run.scope:
-                fields["task_run"] = run.name
+            fields.update(_run_fields(run))
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        fields.update(structured(record) or {})
-        return json.dumps(fields, default=str)
+        given = structured(record) or {}
+        taken = {name: given.pop(name) for name in fields if name in given}
+        if taken:
+            given["extra"] = {**taken, "extra": given["extra"]} if "extra" in given else taken  # fmt: skip
+        return json.dumps({**fields, **given}, default=str)
+
+
+def _run_fields(run: Run) -> dict[str, Any]:
+    """Return names and ids of a run and its flow run."""
+    fields: dict[str, Any] = {}
+    scope = run.scope
+    if scope.id is not None:
+        fields = {"flow_run": scope.name, "flow_run_id": format_id(scope.id)}
+    if run is not scope and run.id is not None:
+        fields |= {"task_run": run.name, "task_run_id": format_id(run.id)}
+    return fields
 
 
 class ConsoleHandler(logging.StreamHandler[Any]):

@@ -163,16 +163,9 @@ def _forward_logs(send: Callable[[str, Any], None], settings: Settings) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             if current.get() is None:
                 return
-            try:
-                message = record.getMessage()
-                if record.exc_info:
-                    trace = logging.Formatter().formatException(record.exc_info)
-                    message += f"\n{trace}"
-            except Exception:  # noqa: BLE001 - a record whose arguments do not fit its text
-                self.handleError(record)
-                return
+            message = logs.whole_text(record)[: logs.MAX_MESSAGE_CHARACTERS]
             row = LogRow(
-                record.created, record.levelno, record.name, message[: logs.MAX_MESSAGE_CHARACTERS], extra=logs.structured(record)
+                record.created, record.levelno, record.name, message, extra=logs.structured(record)
             )  # fmt: skip
             send("log", row)
 
