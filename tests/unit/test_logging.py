@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import threading
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,7 @@ from caudal.logging import (
     get_logger,
     task_run_logger,
 )
-from caudal.task_runners import ProcessPoolTaskRunner
+from caudal.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,6 +156,24 @@ def test_a_failure_is_logged_once_with_its_traceback(record: Record) -> None:
     assert "caudal/engine/" not in failures[0].message
 
 
+def test_what_a_flow_raises_is_logged_with_its_traceback(record: Record) -> None:
+    """Each failed attempt has its line, which begins at the user's code."""
+
+    @flow(retries=1)
+    def breaks() -> None:
+        raise ValueError("no")
+
+    breaks(return_state=True)
+    failures = [row.message for row in rows(record, "Encountered exception")]
+    assert len(failures) == 2
+    for message in failures:
+        first, head, where, *_ = message.splitlines()
+        assert first == "Encountered exception during execution: ValueError: no"
+        assert head == "Traceback (most recent call last):"
+        assert "test_logging.py" in where
+        assert "caudal/engine/" not in message
+
+
 def test_tasks_that_complete_log_nothing_by_themselves(record: Record) -> None:
     """A flow says when it begins and ends; ten thousand tasks do not."""
     quiet = task(lambda: None, name="quiet")
@@ -236,15 +255,41 @@ def test_long_lines_are_cut(record: Record) -> None:
     assert len(rows(record, "xxx")[0].message) == logs.MAX_MESSAGE_CHARACTERS
 
 
-def test_a_line_that_cannot_be_put_together_harms_nobody(record: Record) -> None:
-    """Arguments that do not fit the text are the logging module's business."""
-    previous = logging.raiseExceptions
-    logging.raiseExceptions = False
-    try:
-        run(lambda: get_run_logger().info("%d", "no number"))
-    finally:
-        logging.raiseExceptions = previous
-    assert record.flow().state_name == "Completed"
+@pytest.mark.parametrize("runner", [ThreadPoolTaskRunner, ProcessPoolTaskRunner])
+def test_a_line_that_cannot_be_formatted_is_kept_as_it_was_given(
+    runner: Any,
+    record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Text and arguments are there, on the console too, in one line."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # for pytest's own handler
+
+    @task
+    def step() -> None:
+        get_run_logger().info("bad %d", "no number")
+
+    flow(lambda: step.submit().result(), name="f", task_runner=runner(max_workers=1))()
+    expected = "bad %d % ('no number',) (not formatted: TypeError: %d format: a real number is required, not str)"
+    assert [row.message for row in rows(record, "bad")] == [expected]
+    if runner is ThreadPoolTaskRunner:
+        printed = capsys.readouterr().err
+        assert [line for line in printed.splitlines() if expected in line]
+        assert "Traceback" not in printed
+
+
+def test_a_value_without_a_text_does_not_lose_the_line(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text alone is kept."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # for pytest's own handler
+
+    class Mute:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    run(lambda: get_run_logger().info("bad %s", Mute()))
+    assert [row.message for row in rows(record, "bad")] == ["'bad %s' (not formatted: RuntimeError: )"]  # fmt: skip
 
 
 @pytest.fixture
@@ -278,15 +323,31 @@ def test_programs_read_json(
 ) -> None:
     """With the JSON format a line is an object."""
     fields = json.loads(line(logs.JsonFormatter()))
-    del fields["at"]
+    at = datetime.fromisoformat(fields.pop("at"))
+    assert at.utcoffset() == timedelta(0)
+    flow_run, task_run = record.flow(), record.task("say")
+    assert flow_run.created <= at
     assert fields == {
         "level": "INFO",
         "logger": "caudal.task_runs",
         "message": "say hello",
-        "flow_run": record.flow().name,
+        "flow_run": flow_run.name,
+        "flow_run_id": str(flow_run.id),
         "task_run": "say-0",
+        "task_run_id": str(task_run.id),
         "size": 5,
     }
+
+
+def test_fields_of_the_user_hide_none_of_a_line_in_json() -> None:
+    """Those whose names are taken stand apart."""
+    record = logging.makeLogRecord({"msg": "hello", "level": 3, "at": "noon", "size": 5})  # fmt: skip
+    fields = json.loads(logs.JsonFormatter().format(record))
+    assert (fields["level"], fields["size"]) == (record.levelname, 5)
+    assert fields["extra"] == {"at": "noon", "level": 3}
+    record.extra = "mine"
+    fields = json.loads(logs.JsonFormatter().format(record))
+    assert fields["extra"] == {"at": "noon", "level": 3, "extra": "mine"}
 
 
 def test_the_console_follows_a_redirected_stderr(
