@@ -289,7 +289,7 @@ def test_a_value_without_a_text_does_not_lose_the_line(
             raise RuntimeError
 
     run(lambda: get_run_logger().info("bad %s", Mute()))
-    assert [row.message for row in rows(record, "bad")] == ["'bad %s' (not formatted: RuntimeError: )"]  # fmt: skip
+    assert [row.message for row in rows(record, "bad")] == ["bad %s (not formatted: RuntimeError: )"]  # fmt: skip
 
 
 @pytest.fixture

@@ -142,7 +142,8 @@ def text_of(record: logging.LogRecord) -> str:
         try:
             given = f"{record.msg} % {record.args!r}"
         except Exception:  # noqa: BLE001
-            given = f"{record.msg!r}"
+            is_text = isinstance(record.msg, str)
+            given = record.msg if is_text else f"a {type(record.msg).__name__}"
         return f"{given} (not formatted: {type(error).__name__}: {error})"
 
 
