@@ -8,16 +8,17 @@ from datetime import timedelta
 from traceback import format_exception as format_lines
 from typing import TYPE_CHECKING, Any, TypedDict, TypeGuard, Unpack, cast
 
-from caudal.clock import now
+from caudal.clock import now, timestamp
 from caudal.engine.returns import describe, final_state, is_interrupt
 from caudal.model.state_details import StateDetails
 from caudal.model.states import State, StateType
 from caudal.twins import dispatched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from types import TracebackType
+    from uuid import UUID
 
 __all__ = [
     "AwaitingConcurrencySlot",
@@ -60,7 +61,20 @@ class StateFields(TypedDict, total=False):
     message: str | None
     data: Any
     timestamp: datetime | float | None
-    state_details: StateDetails | None
+    state_details: StateDetails | Mapping[str, Any] | None
+    id: UUID | str | None
+
+
+def _made(kind: StateType, fields: StateFields) -> State[Any]:
+    fields.setdefault("timestamp", timestamp())
+    return State(kind, **fields)
+
+
+def _details(fields: StateFields) -> StateDetails:
+    given = fields.get("state_details")
+    if isinstance(given, StateDetails):
+        return given
+    return StateDetails(**(given or {}))
 
 
 def Scheduled(  # noqa: N802 - Prefect's name, as all below
@@ -75,66 +89,66 @@ def Scheduled(  # noqa: N802 - Prefect's name, as all below
     Raises:
         ValueError: The details give another time.
     """
-    details = fields.get("state_details") or StateDetails()
+    details = _details(fields)
     if scheduled_time is not None and details.scheduled_time is not None:
         msg = f"scheduled_time was given twice: {scheduled_time!r}, and {details.scheduled_time!r} in state_details"
         raise ValueError(msg)
     details.scheduled_time = scheduled_time or details.scheduled_time or now()
     fields["state_details"] = details
-    return State(StateType.SCHEDULED, **fields)
+    return _made(StateType.SCHEDULED, fields)
 
 
 def Completed(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that succeeded."""
-    return State(StateType.COMPLETED, **fields)
+    return _made(StateType.COMPLETED, fields)
 
 
 def Running(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that executes."""
-    return State(StateType.RUNNING, **fields)
+    return _made(StateType.RUNNING, fields)
 
 
 def Retrying(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that is tried again."""
     fields.setdefault("name", "Retrying")
-    return State(StateType.RUNNING, **fields)
+    return _made(StateType.RUNNING, fields)
 
 
 def Failed(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that failed."""
-    return State(StateType.FAILED, **fields)
+    return _made(StateType.FAILED, fields)
 
 
 def Crashed(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that was ended by something other than its code."""
-    return State(StateType.CRASHED, **fields)
+    return _made(StateType.CRASHED, fields)
 
 
 def Cancelling(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that is being cancelled."""
-    return State(StateType.CANCELLING, **fields)
+    return _made(StateType.CANCELLING, fields)
 
 
 def Cancelled(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that was cancelled."""
-    return State(StateType.CANCELLED, **fields)
+    return _made(StateType.CANCELLED, fields)
 
 
 def Pending(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that waits to start."""
-    return State(StateType.PENDING, **fields)
+    return _made(StateType.PENDING, fields)
 
 
 def Submitting(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run that is handed to a worker."""
     fields.setdefault("name", "Submitting")
-    return State(StateType.PENDING, **fields)
+    return _made(StateType.PENDING, fields)
 
 
 def InfrastructurePending(**fields: Unpack[StateFields]) -> State[Any]:  # noqa: N802
     """Return a state of a run whose machine is being prepared."""
     fields.setdefault("name", "InfrastructurePending")
-    return State(StateType.PENDING, **fields)
+    return _made(StateType.PENDING, fields)
 
 
 def Paused(  # noqa: N802
@@ -156,7 +170,7 @@ def Paused(  # noqa: N802
     Raises:
         ValueError: The end of the pause is given in more than one way.
     """
-    details = fields.get("state_details") or StateDetails()
+    details = _details(fields)
     ends = (timeout_seconds, pause_expiration_time, details.pause_timeout)
     if sum(end is not None for end in ends) > 1:
         msg = "give one of timeout_seconds, pause_expiration_time and state_details.pause_timeout"
@@ -166,7 +180,7 @@ def Paused(  # noqa: N802
     details.pause_timeout = pause_expiration_time or details.pause_timeout
     details.pause_reschedule, details.pause_key = reschedule, pause_key
     fields["state_details"] = details
-    return State(StateType.PAUSED, **fields)
+    return _made(StateType.PAUSED, fields)
 
 
 def Suspended(  # noqa: N802

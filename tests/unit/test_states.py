@@ -102,6 +102,21 @@ def test_paused_states_say_when_they_end() -> None:
         states.Paused(1, datetime(2026, 1, 1, tzinfo=UTC))
 
 
+def test_states_that_code_makes_have_a_time_and_take_any_field() -> None:
+    """The time is now unless it is given; details may be given by name, the identity too."""
+    before = datetime.now(UTC)  # noqa: TID251
+    made = states.Completed()
+    assert made.timestamp is not None
+    assert before <= made.timestamp
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    assert states.Failed(timestamp=at, id=UUID(int=3)).timestamp == at
+    assert states.Failed(id=UUID(int=3)).id == UUID(int=3)
+    late = states.Late(at, state_details={"cache_key": "k"})
+    assert late.state_details.scheduled_time == at
+    assert late.state_details.cache_key == "k"
+    assert states.Completed().state_details.pause_reschedule is False
+
+
 def test_a_scheduled_time_is_given_once() -> None:
     """Two times contradict each other."""
     at = datetime(2026, 1, 2, tzinfo=UTC)

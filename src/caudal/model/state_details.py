@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from caudal.model.jsonable import jsonable
+
+#: Fields that are not None where they do not apply.
+_DEFAULTS = {"deferred": False, "pause_reschedule": False, "untrackable_result": False}
 
 
 class StateDetails:
     """What belongs to a state beside its kind, name and message.
 
-    Every field is None unless it applies.
+    A field that does not apply is None, or False where it answers a question.
     """
 
     __slots__ = (
@@ -32,15 +37,32 @@ class StateDetails:
 
     def __init__(self, **fields: Any) -> None:
         for name in self.__slots__:
-            setattr(self, name, fields.pop(name, None))
+            setattr(self, name, fields.pop(name, _DEFAULTS.get(name)))
         if fields:
             msg = f"StateDetails has no field {', '.join(map(repr, sorted(fields)))}; it has {', '.join(self.__slots__)}"
             raise TypeError(msg)
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that are not None."""
+        """Return the fields that say something."""
+        return {
+            name: value
+            for name, value in self.model_dump().items()
+            if value is not None and value != _DEFAULTS.get(name)
+        }
+
+    def model_dump(
+        self, *, mode: Literal["python", "json"] = "python", exclude_none: bool = False
+    ) -> dict[str, Any]:
+        """Return the fields by name.
+
+        Args:
+            mode: ``json`` turns ids and times into texts; ``python`` leaves values as they are.
+            exclude_none: Leave out those that are None.
+        """
         fields = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in fields.items() if value is not None}
+        if exclude_none:
+            fields = {name: value for name, value in fields.items() if value is not None}  # fmt: skip
+        return jsonable(fields) if mode == "json" else fields
 
     def __eq__(self, other: object) -> bool:
         """Compare all fields."""

@@ -70,17 +70,29 @@ class JsonState:
             ValueError: A field is wrong.
         """
         fields = dict(obj)
-        state_id = fields.pop("id", None)
         details = _with_values(dict(fields.pop("state_details", None) or {}))
         data = fields.pop("data", None)
-        made = cast("Any", cls)(
+        return cast("Any", cls)(
             **_with_values(fields),
             data=_loaded(data),
             state_details=StateDetails(**details),
         )
-        if state_id is not None:
-            made.identify(UUID(str(state_id)))
-        return made
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        """Return a copy of the state.
+
+        Args:
+            update: Fields of the copy that are others.
+            deep: Whether the data is copied, too.
+        """
+        from copy import copy, deepcopy  # noqa: PLC0415 - few programs copy states
+
+        fields = JsonState.model_dump(self)
+        fields["data"] = deepcopy(fields["data"]) if deep else fields["data"]
+        fields["state_details"] = copy(cast("Any", self).state_details)
+        return cast("Any", type(self))(**{**fields, **(update or {})})
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes) -> Self:

@@ -138,7 +138,8 @@ class State(JsonState, Generic[R_co]):
         message: A sentence for people.
         data: The result of a completed run, the exception of a failed one, or a stored value.
         timestamp: When the run entered the state; aware UTC.
-        state_details: Ids and times that belong to it.
+        state_details: Ids and times that belong to it; by name, too.
+        id: Its identity; a new one by default.
     """
 
     __slots__ = ("_details", "_id", "_ids", "at", "data", "message", "name", "type")
@@ -150,7 +151,8 @@ class State(JsonState, Generic[R_co]):
         message: str | None = None,
         data: Any = None,
         timestamp: datetime | float | None = None,
-        state_details: StateDetails | None = None,
+        state_details: StateDetails | Mapping[str, Any] | None = None,
+        id: UUID | str | None = None,  # noqa: A002 - the field's public name
     ) -> None:
         self.type: StateType = StateType(type)
         self.name: str = name or NAMES[self.type][0]
@@ -160,13 +162,13 @@ class State(JsonState, Generic[R_co]):
         self.at: float | None = (
             timestamp.timestamp() if isinstance(timestamp, datetime) else timestamp
         )
-        self._details = state_details
+        self._details: StateDetails | None = (
+            state_details
+            if state_details is None or isinstance(state_details, StateDetails)
+            else StateDetails(**state_details)
+        )
         self._ids: tuple[bytes | None, bytes | None] = (None, None)
-        self._id: UUID | None = None
-
-    def identify(self, state_id: UUID) -> None:
-        """Give the state the identity that it has elsewhere."""
-        self._id = state_id
+        self._id: UUID | None = None if id is None else UUID(str(id))
 
     def of_run(
         self, task_run_id: bytes | None, flow_run_id: bytes | None
@@ -296,7 +298,7 @@ class State(JsonState, Generic[R_co]):
             if raise_on_failure:
                 raise data
             return data
-        return self._unfinished(raise_on_failure=raise_on_failure)
+        raise self._unfinished()
 
     def exception(self, data: Any = None) -> BaseException:
         """Return what made an ended run end without a result."""
@@ -325,33 +327,31 @@ class State(JsonState, Generic[R_co]):
                 return f"{kind} {UUID(bytes=run_id)}"
         return "this run"
 
-    def _unfinished(self, *, raise_on_failure: bool) -> Any:
+    def _unfinished(self) -> Exception:
         kind = PausedRun if self.type is _S.PAUSED else UnfinishedRun
         text = f"The run is {self.name} and has no result yet."
-        error = kind(f"{text} {self.message}" if self.message else text)
-        if raise_on_failure:
-            raise error
-        return error
+        return kind(f"{text} {self.message}" if self.message else text)
 
     def fresh_copy(self) -> State[R_co]:
         """Return the same state with a new identity and no timestamp."""
         return State(self.type, self.name, self.message, self.data)
 
     def __eq__(self, other: object) -> bool:
-        """Compare kind, name, message and data, as two descriptions of where a run is."""
+        """Say whether both are one state: that of the same run since the same time, else one with the same identity."""
         if not isinstance(other, State):
             return NotImplemented
         theirs = cast("State[Any]", other)
-        return (self.type, self.name, self.message, self.data) == (
-            theirs.type,
-            theirs.name,
-            theirs.message,
-            theirs.data,
-        )
+        if self is theirs:
+            return True
+        if (self.type, self.name) != (theirs.type, theirs.name):
+            return False
+        if self.belongs_to_run and theirs.belongs_to_run:
+            return (self._ids, self.at) == (theirs._ids, theirs.at)
+        return self.id == theirs.id
 
     def __hash__(self) -> int:
         """Return a hash that equal states share."""
-        return hash((self.type, self.name, self.message))
+        return hash((self.type, self.name))
 
     def __str__(self) -> str:
         return f"{self.name}({self.message!r})" if self.message else f"{self.name}()"
@@ -360,5 +360,10 @@ class State(JsonState, Generic[R_co]):
         return f"{self.name}(message={self.message!r}, type={self.type.value})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        details = self.state_details
-        return State, (self.type, self.name, self.message, self.data, self.at, details)
+        fields = (self.type, self.name, self.message, self.data, self.at)
+        return _restored, (*fields, self.state_details, self.id, self._ids)
+
+
+def _restored(*fields: Any) -> State[Any]:
+    *given, ids = fields
+    return State[Any](*given).of_run(*ids)

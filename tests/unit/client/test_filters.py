@@ -173,7 +173,7 @@ def test_lists_are_sorted_and_paged(client: SyncClient) -> None:
 def test_log_lines_are_found(client: SyncClient) -> None:
     """By level and text, last ones first when asked."""
     where = LogFilter(level=LogFilterLevel(ge_=30), text={"query": "STEP"})  # pyright: ignore[reportArgumentType]
-    assert len(client.read_logs(where)) == 4
+    assert len(client.read_logs(where)) == 5
     lines = client.read_logs(LogFilter(**{**where.model_dump(), "level": {"ge_": 30, "le_": 30}}))  # fmt: skip
     assert [line.message for line in lines] == ["step 1", "step -1", "step 1"]
     line = lines[1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import pickle
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -135,6 +137,18 @@ def test_details_are_named_fields() -> None:
         StateDetails(color=1)
 
 
+def test_details_are_given_as_fields() -> None:
+    """As JSON they are texts; answers that nobody gave are no."""
+    run_id = UUID(int=5)
+    details = StateDetails(flow_run_id=run_id, pause_reschedule=True)
+    fields = details.model_dump()
+    assert (fields["flow_run_id"], fields["cache_key"]) == (run_id, None)
+    assert (fields["pause_reschedule"], fields["deferred"]) == (True, False)
+    assert details.model_dump(mode="json", exclude_none=True) == {
+        "flow_run_id": str(run_id), "pause_reschedule": True, "deferred": False, "untrackable_result": False,
+    }  # fmt: skip
+
+
 def test_a_state_knows_its_run() -> None:
     """A run's own state names the run, a state that code made does not."""
     task, flow = bytes(15) + b"\x01", bytes(15) + b"\x02"
@@ -151,23 +165,47 @@ def test_a_state_has_one_identity() -> None:
     state = State[int]("COMPLETED", message="m", data=1, timestamp=5.0)
     copy = state.fresh_copy()
     assert state.id == state.id
-    assert (copy, copy.timestamp) == (state, None)
+    assert (copy.type, copy.message, copy.data) == (state.type, "m", 1)
+    assert copy.timestamp is None
     assert copy.id != state.id
+    own = UUID(int=7)
+    assert State("COMPLETED", id=own).id == State("COMPLETED", id=str(own)).id == own
 
 
-def test_states_compare_by_what_they_say() -> None:
-    """Time and identity do not count, and other types are not equal."""
-    assert State("FAILED", message="a") == State("FAILED", message="a", timestamp=1.0)
-    assert State("FAILED", message="a") != State("FAILED", message="b")
+def test_states_compare_by_which_they_are() -> None:
+    """Two that say the same are two, unless they are the state of one run since one time."""
+    assert State("FAILED", message="a") != State("FAILED", message="a")
     assert State("FAILED") != "FAILED"
-    assert len({State("FAILED"), State("FAILED")}) == 1
+    assert len({State("FAILED"), State("FAILED")}) == 2
+    state = State[None]("FAILED")
+    assert state == State("FAILED", id=state.id)
+    run, other = b"r" * 16, b"o" * 16
+
+    def of(run_id: bytes, at: float) -> State[None]:
+        return State[None]("FAILED", data=None, timestamp=at).of_run(run_id, None)
+
+    assert of(run, 1.0) == of(run, 1.0)
+    assert len({of(run, 1.0), of(run, 1.0), of(run, 2.0), of(other, 1.0)}) == 3
+
+
+def test_a_copy_has_what_is_given_and_keeps_the_rest() -> None:
+    """Data and details of the copy can be changed without the original."""
+    state = State[Any]("COMPLETED", message="m", data=[1], state_details={"cache_key": "k"})  # fmt: skip
+    copy = state.model_copy(update={"name": "Skipped"}, deep=True)
+    copy.data.append(2)
+    copy.state_details.cache_key = "other"
+    assert (copy.name, copy.message, copy.id) == ("Skipped", "m", state.id)
+    assert (state.name, state.data, state.state_details.cache_key) == ("Completed", [1], "k")  # fmt: skip
+    assert state.model_copy().data is state.data
 
 
 def test_a_state_travels_by_pickle() -> None:
     """Kind, name, message, data and time arrive, and so does the sign of a result that was not kept."""
     state = State("COMPLETED", "Cached", "m", {"a": 1}, 5.0)
     copy = pickle.loads(pickle.dumps(state))  # noqa: S301 - its own
-    assert (copy, copy.at) == (state, 5.0)
+    assert (copy, copy.at, copy.data) == (state, 5.0, {"a": 1})
+    own = pickle.loads(pickle.dumps(State("FAILED", timestamp=1.0).of_run(b"r" * 16, None)))  # noqa: S301 # fmt: skip
+    assert own.belongs_to_run
     missing = State("COMPLETED", data=MISSING)
     assert pickle.loads(pickle.dumps(missing)).data is MISSING  # noqa: S301 - its own
     assert repr(MISSING) == "<result not kept>"
@@ -229,10 +267,10 @@ def test_a_failed_run_raises_its_exception() -> None:
 def test_a_run_that_has_not_ended_has_no_result(
     kind: str, error: type[Exception]
 ) -> None:
-    """Asking is an error, raised or returned as asked for."""
-    with pytest.raises(error, match="no result yet"):
-        State(kind).result()
-    assert isinstance(State(kind).result(raise_on_failure=False), error)
+    """Asking is an error, whoever asks to have failures returned: it has not failed."""
+    for raises in (True, False):
+        with pytest.raises(error, match="no result yet"):
+            State(kind).result(raise_on_failure=raises)
 
 
 def test_a_run_that_could_not_start_raises_the_reason() -> None:
