@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from caudal.engine.inputs import resolve
 from caudal.exceptions import MappingLengthMismatch, MappingMissingIterable
 from caudal.futures import Future
 from caudal.model.annotations import Annotation, allow_failure, quote, unmapped
@@ -30,9 +31,10 @@ def mapped_calls(
         ParameterBindError: The function cannot be called so.
         MappingMissingIterable: Nothing can be iterated over.
         MappingLengthMismatch: The iterables have different lengths.
+        UpstreamTaskError: The run of a future that is to be iterated over did not complete.
     """
     binder.fits(args, kwargs)
-    known = list(binder.names)
+    known = list(binder.positional)
     names = [
         *known[: len(args)],
         *(f"argument {place}" for place in range(len(known), len(args))),
@@ -73,15 +75,28 @@ def _same(value: Any) -> Callable[[int], Any]:
     return lambda _: shared
 
 
+def _has_failed(value: Any) -> bool:
+    if not isinstance(value, Future):
+        return False
+    future = cast("Future[Any]", value)
+    future.wait()
+    return not future.state.is_completed()
+
+
 def _items(value: Any) -> Sequence[Any] | None:
     """Return the items of an argument that is iterated over, or None for one that every call shares."""
-    if isinstance(value, (unmapped, quote, str, bytes)):
+    if isinstance(value, (unmapped, str, bytes)):
         return None
-    if isinstance(value, allow_failure):
-        inner = _items(cast("Annotation[Any]", value).value)
-        return None if inner is None else [allow_failure(item) for item in inner]
+    if isinstance(value, (allow_failure, quote)):
+        wrapped = cast("Annotation[Any]", value)
+        if isinstance(value, allow_failure) and _has_failed(wrapped.value):
+            return None
+        inner = _items(wrapped.value)
+        return None if inner is None else [type(wrapped)(item) for item in inner]
     if isinstance(value, Future):
-        return _items(cast("Future[Any]", value).result())
+        future = cast("Future[Any]", value)
+        future.wait()
+        return _items(resolve(future))
     if isinstance(value, (list, tuple, range)):
         return cast("Sequence[Any]", value)
     return list(value) if hasattr(value, "__iter__") else None

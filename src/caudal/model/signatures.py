@@ -82,6 +82,18 @@ class Binder:
             self._signature = inspect.signature(self._fn)
         return self._signature
 
+    @property
+    def positional(self) -> tuple[str, ...]:
+        """Names of the parameters that can be given by place, without ``*args``."""
+        if self._places is not None:
+            return self._places
+        return tuple(
+            name
+            for name, parameter in self.signature.parameters.items()
+            if parameter.kind
+            in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        )
+
     def fits(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Do nothing when the function can be called so.
 
