@@ -481,7 +481,38 @@ def test_map_needs_iterables_of_one_length() -> None:
     with pytest.raises(MappingMissingIterable, match="got only left, right"):
         pair.map(1, right="text")
     with pytest.raises(MappingMissingIterable):
-        pair.map(unmapped([1]), right=quote([2]))
+        pair.map(unmapped([1]), right="text")
+    rest = task(lambda *rest: rest, name="rest")
+    with pytest.raises(MappingLengthMismatch, match="argument 0: 1, argument 1: 2"):
+        rest.map([1], [2, 3])
+
+
+def test_what_is_quoted_is_mapped_over_and_not_looked_into() -> None:
+    """Each item arrives untouched, as a quoted value does."""
+    kind = task(lambda item: type(item).__name__, name="kind")
+
+    def body() -> Any:
+        return kind.map(quote([double.submit(1), 2])).result()
+
+    assert in_flow(body).result() == ["Future", "int"]
+
+
+def test_a_failed_future_is_not_mapped_over() -> None:
+    """The error names its run; with `allow_failure` what it raised is no iterable."""
+    pair = task(lambda left, right: (left, type(right).__name__), name="pair")
+
+    def refused() -> None:
+        with pytest.raises(UpstreamTaskError, match="'fail-0' did not complete"):
+            double.map(fail.submit())
+
+    def allowed() -> Any:
+        failed = allow_failure(fail.submit())
+        with pytest.raises(MappingMissingIterable):
+            double.map(failed)
+        return pair.map([1, 2], failed).result()
+
+    in_flow(refused)
+    assert in_flow(allowed).result() == [(1, "ValueError"), (2, "ValueError")]
 
 
 def test_map_takes_futures() -> None:
