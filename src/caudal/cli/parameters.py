@@ -50,11 +50,11 @@ def read_parameters(
     Raises:
         ParameterError: A parameter is unknown or missing, or its value does not fit.
     """
+    _refuse_unknown(flow, texts)
     values = {
         **recorded,
         **{name: _read(flow, name, text) for name, text in texts.items()},
     }
-    _refuse_unknown(flow, texts)
     bound = flow.spec.bind((), values)
     if flow.spec.validates:
         flow.validate_parameters(bound)
@@ -72,8 +72,10 @@ def _read(flow: Flow[..., Any], name: str, text: str) -> Any:
 def _fits(flow: Flow[..., Any], name: str, value: Any) -> bool:
     if not flow.spec.validates:
         return True
+    from caudal.engine.validation import Validator
+
     try:
-        flow.validate_parameters({name: value})
+        Validator(flow.fn, flow.name)({name: value})
     except ParameterTypeError:
         return False
     return True
