@@ -24,10 +24,15 @@ def ask_run(is_async: Callable[[], bool | None]) -> None:
     _asked[:] = [is_async]
 
 
+def running_loop() -> Any:
+    """Return the event loop that runs in this thread, or None, without an import of asyncio where there is none."""
+    events = sys.modules.get("asyncio.events")  # whoever runs a loop has imported it
+    return None if events is None else events._get_running_loop()  # noqa: SLF001 - exported as asyncio._get_running_loop
+
+
 def can_await() -> bool:
     """Say whether the code that calls can await what it is given."""
-    events = sys.modules.get("asyncio.events")  # whoever runs a loop has imported it
-    if events is None or events._get_running_loop() is None:  # noqa: SLF001 - exported as asyncio._get_running_loop
+    if running_loop() is None:
         return False
     return not _asked or _asked[0]() is not False
 

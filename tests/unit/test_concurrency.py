@@ -158,6 +158,34 @@ def test_a_coroutine_s_wait_ends_with_its_timeout(client: SyncClient) -> None:
     assert_all_free(client)
 
 
+@pytest.mark.usefixtures("client")
+def test_plain_blocks_of_one_event_loop_do_not_wait_for_each_other_for_ever() -> None:
+    """Who would block the loop that has to release the slots is told what to use instead."""
+
+    async def holds_plainly(inside: asyncio.Event, leave: asyncio.Event) -> None:
+        with concurrency("db", occupy=2):
+            inside.set()
+            await leave.wait()
+
+    async def holds(inside: asyncio.Event, leave: asyncio.Event) -> None:
+        async with in_coroutines.concurrency("db", occupy=2):
+            inside.set()
+            await leave.wait()
+
+    async def main() -> None:
+        for first in (holds, holds_plainly):
+            inside, leave = asyncio.Event(), asyncio.Event()
+            other = asyncio.create_task(first(inside, leave))
+            await inside.wait()
+            with pytest.raises(ConcurrencySlotAcquisitionError, match=r"concurrency\.asyncio"):  # fmt: skip
+                await holds_plainly(inside, leave)
+            leave.set()
+            await other
+            await holds_plainly(inside, leave)
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_coroutine_holds_nothing(client: SyncClient) -> None:
     """Neither one that waits nor one that is in the block."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from caudal.clock import monotonic
 from caudal.engine.composition import current_engine
@@ -18,12 +20,16 @@ from caudal.exceptions import (
     ConcurrencySlotAcquisitionError,
     ConcurrencySlotsLostError,
 )
+from caudal.twins import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: Seconds after which a waiting thread looks whether an exception was raised in it from outside: its deadline, a stop.
 _LOOK_SECONDS = 0.25
+
+#: How many blocks hold slots of a limit, by the event loop whose code they are.
+_held_in: WeakKeyDictionary[Any, Counter[str]] = WeakKeyDictionary()
 
 
 class Acquisition:
@@ -58,6 +64,8 @@ class Acquisition:
             raise ValueError(msg)
         self._started_at = monotonic()
         self._slots, self._run = current_engine().slots, current.get()
+        #: The event loop whose code asks.
+        self._loop = running_loop()
         self._strict, self._timeout = strict, timeout_seconds
         self._ticket = self._slots.ticket(
             names,
@@ -121,6 +129,8 @@ class Acquisition:
         """
         grant = self._ticket.grant
         assert grant is not None, "only what was acquired is released"
+        if self._loop is not None:
+            _held_in[self._loop].subtract(grant.names)
         if not grant.names or self._slots.release(self._ticket):
             return
         lost = ConcurrencySlotsLostError(grant.names)
@@ -135,6 +145,7 @@ class Acquisition:
         await asyncio.shield(asyncio.to_thread(self.release, insist=insist))
 
     def _wait(self) -> None:
+        self._refuse_to_wait_for_itself()
         settled = threading.Event()
         self._ticket.subscribe(settled.set)
         with blocked():
@@ -145,6 +156,19 @@ class Acquisition:
                 settled.wait(
                     _LOOK_SECONDS if left is None else min(left, _LOOK_SECONDS)
                 )
+
+    def _refuse_to_wait_for_itself(self) -> None:
+        """Do nothing unless code of the event loop that would be blocked holds slots: it could never release them.
+
+        Raises:
+            ConcurrencySlotAcquisitionError: It does.
+        """
+        held = _held_in.get(self._loop) if self._loop is not None else None
+        names = tuple(name for name in self._ticket.request.names if held and held[name] > 0)  # fmt: skip
+        if names:
+            reason = "other code of the same event loop holds them, and could not go on while this one blocks the loop"
+            advice = "Use `async with` and caudal.concurrency.asyncio in coroutines."
+            raise ConcurrencySlotAcquisitionError(names, reason, advice)
 
     def _left(self) -> float | None:
         if self._timeout is None:
@@ -162,6 +186,8 @@ class Acquisition:
             )
             names = ticket.request.names
             raise AcquireConcurrencySlotTimeoutError(names, self._timeout, ticket.why())
+        if self._loop is not None and not ticket.request.is_rate:
+            _held_in.setdefault(self._loop, Counter()).update(ticket.grant.names)
         missing = ticket.grant.missing
         if not missing:
             return
