@@ -113,7 +113,10 @@ class ResultStore:
 
     async def aread(self, key: str, holder: str | None = None) -> ResultRecord[Any]:
         """Return a result; see `read`."""
-        return await in_thread(self.read, key, holder or self.generate_default_holder())
+        locks = self._foreign_locks(key, holder)
+        if locks is not None:
+            await locks.await_for_lock(key)
+        return await in_thread(self._read, key)
 
     @dispatched(aread)
     def read(self, key: str, holder: str | None = None) -> ResultRecord[Any]:
@@ -127,9 +130,17 @@ class ResultStore:
             ResultNotFoundError: There is none, or it has expired.
             StorageError: It cannot be read.
         """
-        holder = holder or self.generate_default_holder()
-        if self.lock_manager and not self.lock_manager.is_lock_holder(key, holder):
-            self.lock_manager.wait_for_lock(key)
+        locks = self._foreign_locks(key, holder)
+        if locks is not None:
+            locks.wait_for_lock(key)
+        return self._read(key)
+
+    def _foreign_locks(self, key: str, holder: str | None) -> LockManager | None:
+        """Return what to ask for the lock of a key, unless it is the holder's own."""
+        holder, locks = holder or self.generate_default_holder(), self.lock_manager
+        return None if locks is None or locks.is_lock_holder(key, holder) else locks
+
+    def _read(self, key: str) -> ResultRecord[Any]:
         if self.cache_result_in_memory and key in self.cache:
             self.cache.move_to_end(key)
             return self.cache[key]

@@ -14,6 +14,8 @@ from caudal.exceptions import FlowRunTimeoutError
 from caudal.flow_runs import wait_for_flow_run
 from caudal.futures import DistributedFuture, FlowRunFuture
 from caudal.input import receive_input, send_input
+from caudal.locking import MemoryLockManager
+from caudal.results import ResultStore
 from caudal.runtime import flow_run
 from caudal.task_runners import ThreadPoolTaskRunner
 from caudal.task_worker import TaskWorker
@@ -171,3 +173,12 @@ def test_who_awaits_an_input_leaves_its_place_to_who_sends_it() -> None:
         return received.result()
 
     assert around() == [1, 2, 3]
+
+
+def test_a_read_that_waits_for_a_lock_can_be_given_up() -> None:
+    """It leaves no thread behind that waits on."""
+    locks = MemoryLockManager()
+    store = ResultStore(lock_manager=locks)
+    locks.acquire_lock("k", "somebody")
+    soon(given_up(store.aread("k")))
+    locks.release_lock("k", "somebody")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+from functools import lru_cache
 from itertools import count
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -69,11 +70,11 @@ def _closed_over(fn: Any) -> Iterator[tuple[str, Any]]:
     """
     inside = list(layers(fn))
     for function in inside:
-        if not isinstance(function, FunctionType):
+        if not isinstance(function, FunctionType) or not function.__closure__:
             continue
         assigned = _assigned(function.__code__)
         names = function.__code__.co_freevars
-        for name, cell in zip(names, function.__closure__ or (), strict=True):
+        for name, cell in zip(names, function.__closure__, strict=True):
             if name == "__class__" or name in assigned:
                 continue
             try:
@@ -84,6 +85,7 @@ def _closed_over(fn: Any) -> Iterator[tuple[str, Any]]:
                 yield name, value
 
 
+@lru_cache(1024)
 def _assigned(code: CodeType) -> set[str]:
     """Return the variables of the functions around it that a function's code assigns, or a function within it."""
     names = {
