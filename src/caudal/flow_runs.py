@@ -16,7 +16,7 @@ from caudal.engine.waiting import awaiting, blocked
 from caudal.exceptions import FlowRunNotPausableError, FlowRunWaitTimeout
 from caudal.ledger.control import PAUSED, SUSPENDED
 from caudal.logging import get_logger
-from caudal.twins import dispatched, in_thread
+from caudal.twins import dispatched, in_own_thread, in_thread
 
 if TYPE_CHECKING:
     from caudal.model.views import FlowRun
@@ -209,7 +209,7 @@ def _suspend_other(
 
 async def aresume_flow_run(flow_run_id: UUID | str, run_input: Any = None) -> FlowRun:
     """Have a flow run go on; see `resume_flow_run`."""
-    return await in_thread(_resume, flow_run_id, run_input)
+    return await in_own_thread(_resume, flow_run_id, run_input)
 
 
 @dispatched(aresume_flow_run)

@@ -23,7 +23,7 @@ from caudal.flows import Flow
 from caudal.logging import get_logger
 from caudal.running import run_scope
 from caudal.tasks import Task
-from caudal.twins import dispatched, in_thread
+from caudal.twins import dispatched, in_own_thread
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -81,7 +81,7 @@ class TaskWorker:
     async def astart(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Prefect's signature
         """Serve until stopped; see `start`."""
         try:
-            await in_thread(self.start, timeout)
+            await in_own_thread(self.start, timeout)
         finally:
             self._stop.set()
 

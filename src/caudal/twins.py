@@ -71,6 +71,33 @@ async def in_thread(plain: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs)
     return await asyncio.to_thread(plain, *args, **kwargs)
 
 
+async def in_own_thread(
+    plain: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Do what `in_thread` does for a function that takes long: in a thread of its own, since those of the event loop are few.
+
+    Who gives up waiting goes on at once; the function goes on too.
+    """
+    import asyncio  # noqa: PLC0415 - see above
+    import threading  # noqa: PLC0415
+    from concurrent.futures import Future  # noqa: PLC0415
+    from contextvars import copy_context  # noqa: PLC0415
+
+    context, outcome = copy_context(), Future[R]()
+
+    def called() -> None:
+        try:
+            value = context.run(plain, *args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(value)
+
+    outcome.set_running_or_notify_cancel()  # nobody can call it off
+    threading.Thread(target=called, name=f"caudal-{plain.__name__}").start()
+    return await asyncio.wrap_future(outcome)
+
+
 def finished(outcome: Any) -> Any:
     """Return what a call gave, or where that is an awaitable, what comes of it: for plain code that calls whatever it was given.
 

@@ -12,7 +12,7 @@ from caudal import flow, task
 from caudal.context import tags
 from caudal.engine.context import added_tags
 from caudal.states import State
-from caudal.twins import dispatched, in_thread
+from caudal.twins import dispatched, in_own_thread, in_thread
 
 
 async def aload(number: int) -> tuple[int, str]:
@@ -126,3 +126,41 @@ def test_an_async_flow_awaits() -> None:
         return (await loaded)[0], await value
 
     assert asyncio.run(outer()) == (4, 1)
+
+
+def test_what_takes_long_has_a_thread_of_its_own() -> None:
+    """More calls than the event loop has threads go on at a time, in this context, and their errors are raised where they are awaited."""
+    everybody = threading.Barrier(50)
+
+    def meet() -> frozenset[str]:
+        everybody.wait(30)
+        return added_tags.get()
+
+    def fail() -> None:
+        raise LookupError
+
+    async def main() -> list[frozenset[str]]:
+        with pytest.raises(LookupError):
+            await in_own_thread(fail)
+        with tags("met"):
+            return await asyncio.gather(*(in_own_thread(meet) for _ in range(50)))
+
+    assert asyncio.run(main()) == [frozenset({"met"})] * 50
+
+
+def test_who_gives_up_on_what_takes_long_goes_on_at_once() -> None:
+    """The event loop ends while the function goes on."""
+    gate, ended = threading.Event(), threading.Event()
+
+    def take_long() -> None:
+        gate.wait(30)
+        ended.set()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(in_own_thread(take_long), 0.01)
+
+    asyncio.run(main())
+    assert not ended.is_set()
+    gate.set()
+    assert ended.wait(30)

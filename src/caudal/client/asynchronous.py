@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from caudal.client.limits import AsyncLimitMethods
-from caudal.twins import in_thread
+from caudal.twins import in_own_thread, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -124,7 +124,7 @@ class AsyncClient(AsyncLimitMethods):
         self, flow_run_id: UUID | str, run_input: Any = None
     ) -> OrchestrationResult:
         """See `SyncClient.resume_flow_run`."""
-        return await in_thread(self._client.resume_flow_run, flow_run_id, run_input)
+        return await in_own_thread(self._client.resume_flow_run, flow_run_id, run_input)
 
     async def set_flow_run_state(
         self,
