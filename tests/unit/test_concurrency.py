@@ -363,6 +363,36 @@ def hold_one(number: int) -> int:
 
 
 @pytest.mark.usefixtures("client")
+def test_coroutines_that_wait_in_a_bounded_runner_do_not_block_it() -> None:
+    """Who holds the slots may need a place of the runner for a task of its own."""
+    waiting = threading.Barrier(4)
+
+    @task
+    def part() -> int:
+        return 1
+
+    @task
+    def holds() -> int:
+        with concurrency("db", occupy=2):
+            waiting.wait(30)
+            return part.submit().result()
+
+    @task
+    async def waits() -> int:
+        await asyncio.to_thread(waiting.wait, 30)
+        async with in_coroutines.concurrency("db", occupy=2, timeout_seconds=30):
+            return 2
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=4))
+    def around() -> list[int]:
+        first = holds.submit()
+        others = [waits.submit() for _ in range(3)]
+        return [future.result() for future in (first, *others)]
+
+    assert around() == [1, 2, 2, 2]
+
+
+@pytest.mark.usefixtures("client")
 def test_worker_processes_count_too() -> None:
     """Code in them takes slots of the same limits."""
 

@@ -14,7 +14,7 @@ from caudal.engine.composition import current_engine
 from caudal.engine.context import current
 from caudal.engine.logs import run_logger
 from caudal.engine.names import label_of
-from caudal.engine.waiting import blocked
+from caudal.engine.waiting import alarm, awaiting, blocked
 from caudal.exceptions import (
     AcquireConcurrencySlotTimeoutError,
     ConcurrencySlotAcquisitionError,
@@ -103,16 +103,12 @@ class Acquisition:
             await asyncio.to_thread(self._slots.ask, ticket)
             if not ticket.is_settled:
                 self._log_wait()
-                settled, loop = asyncio.Event(), asyncio.get_running_loop()
-
-                def wake() -> None:
-                    with suppress(RuntimeError):  # the loop was closed meanwhile
-                        loop.call_soon_threadsafe(settled.set)
-
+                settled, wake = alarm()
                 ticket.subscribe(wake)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._left()):
-                        await settled.wait()
+                async with awaiting():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._left()):
+                            await settled.wait()
             self._conclude()
         except BaseException:
             self._slots.give_up(ticket)

@@ -14,7 +14,7 @@ from caudal.clock import timestamp
 from caudal.engine.context import current
 from caudal.engine.flow_scope import FlowScope
 from caudal.engine.logs import flow_logger
-from caudal.engine.waiting import blocked
+from caudal.engine.waiting import awaiting, blocked
 from caudal.exceptions import (
     FlowPauseTimeout,
     FlowRunNotPausableError,
@@ -131,8 +131,9 @@ class Pausing:
         """Wait on the running event loop until somebody has resumed the run; see `is_over`."""
         import asyncio  # noqa: PLC0415 - whoever awaits has it
 
-        while not await asyncio.to_thread(self.is_over):  # noqa: ASYNC110 - another process decides
-            await asyncio.sleep(poll_seconds)
+        async with awaiting():
+            while not await asyncio.to_thread(self.is_over):  # noqa: ASYNC110 - another process decides
+                await asyncio.sleep(poll_seconds)
 
     def refuse(self, reason: str) -> None:
         """Pause the run again, because what it was given will not do."""
