@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from caudal.artifacts.kinds import Artifact
-    from caudal.client.operations import Operations
     from caudal.client.schemas.filters import LogFilter
     from caudal.client.schemas.objects import (
         Flow,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     )
     from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
     from caudal.client.schemas.sorting import LogSort
+    from caudal.client.synchronous import SyncClient
     from caudal.flows import Flow as DecoratedFlow
     from caudal.model.checks import CheckResult
     from caudal.model.states import State
@@ -30,14 +30,20 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(AsyncLimitMethods):
-    """Reads the ledger and asks things of flow runs, without blocking the event loop.
+    """Reads the ledger and asks things of flow runs, without blocking the event loop; in ``with`` it gives the client whose methods block.
 
     Args:
         client: What it does it with.
     """
 
-    def __init__(self, client: Operations) -> None:
+    def __init__(self, client: SyncClient) -> None:
         self._client = self._limits = client
+
+    def __enter__(self) -> SyncClient:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     async def __aenter__(self) -> Self:
         return self
