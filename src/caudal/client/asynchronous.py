@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from caudal.artifacts.kinds import Artifact
-    from caudal.client.operations import Operations
     from caudal.client.schemas.filters import LogFilter
     from caudal.client.schemas.objects import (
         Flow,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     )
     from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
     from caudal.client.schemas.sorting import LogSort
+    from caudal.client.synchronous import SyncClient
     from caudal.flows import Flow as DecoratedFlow
     from caudal.model.checks import CheckResult
     from caudal.model.states import State
@@ -30,14 +30,20 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(AsyncLimitMethods):
-    """Reads the ledger and asks things of flow runs, without blocking the event loop.
+    """Reads the ledger and asks things of flow runs, without blocking the event loop; in ``with`` it gives the client whose methods block.
 
     Args:
         client: What it does it with.
     """
 
-    def __init__(self, client: Operations) -> None:
+    def __init__(self, client: SyncClient) -> None:
         self._client = self._limits = client
+
+    def __enter__(self) -> SyncClient:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,8 +102,8 @@ class AsyncClient(AsyncLimitMethods):
         offset: int = 0,
         sort: LogSort | None = None,
         *,
-        flow_run_id: UUID | None = None,
-        task_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
+        task_run_id: UUID | str | None = None,
         since: int = 0,
     ) -> list[Log]:
         """See `SyncClient.read_logs`."""
@@ -172,20 +178,20 @@ class AsyncClient(AsyncLimitMethods):
         )
 
     async def create_flow_run_input(
-        self, flow_run_id: UUID, key: str, value: str, sender: str | None = None
+        self, flow_run_id: UUID | str, key: str, value: str, sender: str | None = None
     ) -> None:
         """See `SyncClient.create_flow_run_input`."""
         await in_thread(
             self._client.create_flow_run_input, flow_run_id, key, value, sender
         )
 
-    async def read_flow_run_input(self, flow_run_id: UUID, key: str) -> str:
+    async def read_flow_run_input(self, flow_run_id: UUID | str, key: str) -> str:
         """See `SyncClient.read_flow_run_input`."""
         return await in_thread(self._client.read_flow_run_input, flow_run_id, key)
 
     async def filter_flow_run_input(
         self,
-        flow_run_id: UUID,
+        flow_run_id: UUID | str,
         key_prefix: str,
         limit: int,
         exclude_keys: Collection[str] = (),
@@ -199,11 +205,11 @@ class AsyncClient(AsyncLimitMethods):
             exclude_keys,
         )
 
-    async def delete_flow_run_input(self, flow_run_id: UUID, key: str) -> None:
+    async def delete_flow_run_input(self, flow_run_id: UUID | str, key: str) -> None:
         """See `SyncClient.delete_flow_run_input`."""
         await in_thread(self._client.delete_flow_run_input, flow_run_id, key)
 
-    async def read_artifact(self, artifact_id: UUID) -> Artifact:
+    async def read_artifact(self, artifact_id: UUID | str) -> Artifact:
         """See `SyncClient.read_artifact`."""
         return await in_thread(self._client.read_artifact, artifact_id)
 
@@ -211,10 +217,10 @@ class AsyncClient(AsyncLimitMethods):
         self,
         *,
         key: str | None = None,
-        flow_run_id: UUID | None = None,
-        task_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
+        task_run_id: UUID | str | None = None,
         limit: int = 100,
-        before: UUID | None = None,
+        before: UUID | str | None = None,
     ) -> list[Artifact]:
         """See `SyncClient.read_artifacts`."""
         return await in_thread(
@@ -234,7 +240,7 @@ class AsyncClient(AsyncLimitMethods):
             self._client.read_latest_artifacts, limit=limit, after=after
         )
 
-    async def delete_artifact(self, artifact_id: UUID) -> None:
+    async def delete_artifact(self, artifact_id: UUID | str) -> None:
         """See `SyncClient.delete_artifact`."""
         await in_thread(self._client.delete_artifact, artifact_id)
 
@@ -252,7 +258,7 @@ class AsyncClient(AsyncLimitMethods):
         """See `SyncClient.delete_variable_by_name`."""
         await in_thread(self._client.delete_variable_by_name, name)
 
-    async def read_block_document(self, block_document_id: UUID) -> BlockDocument:
+    async def read_block_document(self, block_document_id: UUID | str) -> BlockDocument:
         """See `SyncClient.read_block_document`."""
         return await in_thread(self._client.read_block_document, block_document_id)
 
@@ -269,7 +275,7 @@ class AsyncClient(AsyncLimitMethods):
         block_type_slug: str | None = None,
         *,
         limit: int = 100,
-        before: UUID | None = None,
+        before: UUID | str | None = None,
     ) -> list[BlockDocument]:
         """See `SyncClient.read_block_documents`."""
         return await in_thread(
@@ -283,6 +289,6 @@ class AsyncClient(AsyncLimitMethods):
         """See `SyncClient.read_block_types`."""
         return await in_thread(self._client.read_block_types)
 
-    async def delete_block_document(self, block_document_id: UUID) -> None:
+    async def delete_block_document(self, block_document_id: UUID | str) -> None:
         """See `SyncClient.delete_block_document`."""
         await in_thread(self._client.delete_block_document, block_document_id)
