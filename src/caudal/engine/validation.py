@@ -7,6 +7,7 @@ type of the hint, are right as they are, so that a simple script starts without 
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
@@ -50,7 +51,7 @@ class Validator:
         checked: dict[str, Any] = {}
         for name, value in parameters.items():
             hint = hints.get(name)
-            if _is_field(value):  # a default that has none
+            if value is inspect.Parameter.empty or _is_field(value):
                 problems.append(f"{name}: Field required")
                 continue
             try:
@@ -180,13 +181,24 @@ def with_field_defaults(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters in the function's order, with the defaults of those that are missing.
+def validated(
+    binder: Binder, fn: Callable[..., Any], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Return parameters coerced to a flow's type hints, with the defaults of those that are missing; what cannot be checked is logged.
 
     Raises:
         SignatureMismatchError: The function has no such parameter.
-        ParameterTypeError: One without a default is missing.
+        ParameterTypeError: A parameter does not fit, or one without a default is missing.
     """
+    validator = Validator(fn, binder.name)
+    checked = validator(_complete(binder, parameters))
+    for doubt in validator.doubts:
+        logging.getLogger("caudal.flows").warning("%s", doubt)
+    return checked
+
+
+def _complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters in the function's order, with the defaults of those that are missing; ``Parameter.empty`` where there is none."""
     known = binder.signature.parameters
     kinds = {parameter.kind for parameter in known.values()}
     unknown = parameters.keys() - known.keys()
@@ -200,10 +212,6 @@ def complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
         for name, parameter in known.items()
         if name not in parameters and parameter.kind not in starred
     }
-    missing = [n for n, value in defaults.items() if value is inspect.Parameter.empty]
-    if missing:
-        problems = tuple(f"{name}: Field required" for name in missing)
-        raise ParameterTypeError(binder.name, problems)
     merged = {**with_field_defaults(defaults), **parameters}
     ordered = {name: merged[name] for name in known if name in merged}
     return {**ordered, **merged}
