@@ -1,0 +1,232 @@
+"""Explanations name what broke a run, and nothing that did not."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from caudal import flow, task
+from caudal.clock import timestamp
+from caudal.engine.liveness import own_lease
+from caudal.ledger.port import Batch, FlowWrite, TaskWrite
+from caudal.model.ids import new_id
+from caudal.model.runs import FlowRunChange, Move, TaskRunChange
+from caudal.task_runners import ProcessPoolTaskRunner
+from tests.unit.explain.telling import lines, of_flow, of_task
+
+if TYPE_CHECKING:
+    from tests.conftest import Record
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@task
+def fetch(number: int) -> int:
+    """Fail for odd numbers."""
+    if number % 2:
+        msg = f"store {number} is away"
+        raise ConnectionError(msg)
+    return number
+
+
+@task
+def clean(number: int) -> int:
+    """Return the number."""
+    return number
+
+
+@task
+def outer() -> int:
+    """Call a task that fails."""
+    return fetch(1)
+
+
+def test_a_failed_flow_names_each_error_once_and_what_did_not_start(
+    record: Record,
+) -> None:
+    """Runs of one task with one error are counted; runs that waited for them too."""
+
+    @flow(name="around")
+    def around() -> Any:
+        return clean.map(fetch.map([0, 1, 1, 2]))
+
+    around(return_state=True)
+    first, second = of_flow(record).reasons
+    assert first.text.startswith(f"{record.flow().name} is Failed: ")
+    (cause,) = first.causes
+    assert cause.text.startswith(
+        "fetch-1 is Failed: ConnectionError: store 1 is away ("
+    )
+    assert cause.text.endswith("in fetch), and 1 more of fetch likewise")
+    assert second.text == "2 task runs did not start, because what they wait for did not complete: 2 of clean"  # fmt: skip
+
+
+def test_causes_lie_below_what_they_broke(record: Record) -> None:
+    """A task called by a task, in a child flow: the chain has one end."""
+
+    @flow(name="inner")
+    def inner() -> None:
+        outer()
+
+    @flow(name="around")
+    def around() -> None:
+        inner()
+
+    around(return_state=True)
+    texts = lines(of_flow(record, "around").reasons)
+    indents = [len(text) - len(text.lstrip()) for text in texts]
+    names = [text.split()[0] for text in texts]
+    assert indents == [0, 1, 2, 3]
+    assert names[2:] == ["outer-0", "fetch-0"]
+    assert all("store 1 is away" in text for text in texts)
+
+
+def test_a_task_that_did_not_start_follows_its_inputs_to_the_error(
+    record: Record,
+) -> None:
+    """Through every run in between."""
+
+    @flow(name="around")
+    def around() -> None:
+        clean.submit(clean.submit(fetch.submit(1))).wait()
+
+    around(return_state=True)
+    texts = lines(of_task(record, "clean-1").reasons)
+    assert [text.strip().split()[0] for text in texts] == [
+        "clean-1",
+        "clean-0",
+        "fetch-0",
+    ]
+    assert "store 1 is away" in texts[-1]
+
+
+def test_an_explanation_is_an_object_for_programs(record: Record) -> None:
+    """Reasons nest; commands say what to type."""
+    flow(lambda: fetch(1), name="around")(return_state=True)
+    told = of_task(record, "fetch-0").as_dict()
+    assert told["state_name"] == "Failed"
+    assert told["reasons"][0]["causes"] == []
+    assert told["commands"][0].startswith("caudal task-run replay ")
+
+
+def test_failures_that_the_flow_handled_are_no_causes(record: Record) -> None:
+    """The flow's own error stands alone."""
+
+    @flow(name="around")
+    def around() -> None:
+        with suppress(ConnectionError):
+            fetch(1)
+        raise LookupError("its own")
+
+    around(return_state=True)
+    (text,) = lines(of_flow(record).reasons)
+    assert "LookupError: its own" in text
+
+
+def test_failures_of_an_earlier_attempt_are_no_causes(record: Record) -> None:
+    """Only the last attempt counts."""
+    errors = [fetch, outer]
+
+    @flow(name="around", retries=1)
+    def around() -> None:
+        errors.pop()()
+
+    errors[0] = task(name="other")(lambda: fetch(3))
+    around(return_state=True)
+    texts = lines(of_flow(record).reasons)
+    assert [text.split()[0] for text in texts] == [record.flow().name, "other-0", "fetch-0"]  # fmt: skip
+
+
+def test_what_an_exception_was_raised_from_is_shown(record: Record) -> None:
+    """Its cause, or what was being handled; a run that this came from is the cause."""
+
+    @task
+    def wrap() -> None:
+        try:
+            {}["inner"]
+        except KeyError as error:
+            raise ValueError("outer") from error
+
+    @flow(name="around")
+    def around() -> None:
+        try:
+            wrap()
+        except ValueError as error:
+            raise LookupError("all in all") from error
+
+    around(return_state=True)
+    flow_text, task_text, inner_text = lines(of_flow(record).reasons)
+    assert "LookupError: all in all" in flow_text
+    assert task_text.startswith(" wrap-0 is Failed: ValueError: outer")
+    assert inner_text == "  behind it: KeyError: 'inner'"
+
+
+def test_a_failed_result_that_other_runs_asked_for_is_their_cause(
+    record: Record,
+) -> None:
+    """The same exception reaches two runs, and neither is the cause of the other."""
+    futures: list[Any] = []
+
+    @task
+    def ask() -> None:
+        futures[0].result()
+
+    @flow(name="around")
+    def around() -> None:
+        futures.append(fetch.submit(1))
+        ask(return_state=True)
+        ask(return_state=True)
+
+    around(return_state=True)
+    for name in ("ask-0", "ask-1"):
+        first, second = lines(of_task(record, name).reasons)
+        assert first.startswith(f"{name} is Failed: ConnectionError")
+        assert second.startswith(" fetch-0 is Failed")
+
+
+def test_the_cause_is_known_across_processes(record: Record) -> None:
+    """The task executes in a worker process, and so does the one that it calls."""
+
+    @flow(name="around", task_runner=ProcessPoolTaskRunner(max_workers=1))
+    def around() -> None:
+        outer.submit().result()
+
+    around(return_state=True)
+    texts = lines(of_flow(record).reasons)
+    assert [text.split()[0] for text in texts] == [record.flow().name, "outer-0", "fetch-0"]  # fmt: skip
+
+
+def test_a_lost_run_says_what_executed_and_what_had_not_started(
+    record: Record,
+) -> None:
+    """Runs that crashed because the process died are not the cause of each other."""
+    ledger = record._engine.ledger
+    now = timestamp()
+    flow_id, owner = new_id(now, b"f" * 8), os.urandom(16)
+    ledger.renew(own_lease(owner, now - 1))
+    batch = Batch()
+    moves = [Move("PENDING", "Pending", now)]
+    created = FlowRunChange(moves, "lost", "around", now, owner=owner.hex(), attempt=1)
+    batch.writes.append(FlowWrite(flow_id, created))
+    running = FlowRunChange([Move("RUNNING", "Running", now)])
+    batch.writes.append(FlowWrite(flow_id, running))
+    began = Move("RUNNING", "Running", now)
+    upstream: list[str] = []
+    for name, done in (("slow-0", [began]), ("dep-0", []), ("dep-1", [])):
+        change = TaskRunChange([*moves, *done], name, name[:-2], name, now)
+        change.details = {"upstream": list(upstream)}
+        run_id = new_id(now, name.encode().ljust(8))
+        batch.writes.append(TaskWrite.of(run_id, flow_id, change, None))
+        upstream = [run_id.hex()]
+    ledger.commit(batch)
+    record._engine.sweep()
+
+    assert lines(of_flow(record).reasons) == [
+        "lost is Crashed: The process that worked on it is gone.",
+        " These task runs were executing then: slow-0",
+        " These had not started: 2 of dep",
+    ]
+    assert lines(of_task(record, "dep-1").reasons) == ["dep-1 is Crashed, before it had started: The process that worked on it is gone."]  # fmt: skip
