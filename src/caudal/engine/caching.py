@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import task_logger
+from caudal.engine.masking import masked
 from caudal.engine.recorded import is_forgotten
 from caudal.engine.results import USUAL, StoredValue
 from caudal.engine.snapshots import CacheContext
@@ -256,7 +257,7 @@ class Keeping:
 
     def _miss(self, reason: str) -> None:
         """Have the reason recorded why the cache is of no use to the run; one that it simply does not hold needs none."""
-        self._run.know(cache_miss=reason)
+        self._run.know(cache_miss=masked(reason))
 
     def _warn(self, error: CaudalError) -> None:
         self._miss(f"the result stored under its cache key cannot be used: {error}")

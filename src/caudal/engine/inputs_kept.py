@@ -11,6 +11,7 @@ from inspect import ismethod
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.logs import task_logger
+from caudal.engine.masking import masked
 from caudal.exceptions import CaudalError
 from caudal.model.ids import format_id
 
@@ -53,7 +54,7 @@ def keep_inputs(run: LiveTask) -> None:
 
 
 def _say(run: LiveTask, error: Exception) -> None:
-    run.know(inputs_not_kept=str(error))
+    run.know(inputs_not_kept=masked(str(error)))
     task_logger(run).debug("its inputs are not kept for a replay: %s", error)
 
 

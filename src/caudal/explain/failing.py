@@ -72,7 +72,7 @@ def _is_lost(state_type: str, details: dict[str, Any]) -> bool:
 def _lost_flow(record: Record, row: FlowRunRow) -> Reason:
     """Return why a flow run crashed whose process was gone, and what it did then."""
     reason = Reason(f"{row.name} is Crashed: {row.details['message']}")
-    if row.details.get("given_up") and row.details["message"] == GONE:
+    if row.details.get("given_up") and row.durable_key is None:
         text = "It was given up by hand, so nothing goes on with it by itself"
         reason.causes.append(Reason(text))
     crashed = record.ledger.task_runs(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import flow, task
+from caudal.cli.recovery import give_up_run
 from caudal.clock import timestamp
 from caudal.engine.liveness import own_lease
+from caudal.exceptions import FlowRunNotResumableError
 from caudal.ledger.port import Batch, FlowWrite, TaskWrite
 from caudal.model.ids import new_id
 from caudal.model.runs import FlowRunChange, Move, TaskRunChange
@@ -199,30 +201,40 @@ def test_the_cause_is_known_across_processes(record: Record) -> None:
     assert [text.split()[0] for text in texts] == [record.flow().name, "outer-0", "fetch-0"]  # fmt: skip
 
 
-def test_a_lost_run_says_what_executed_and_what_had_not_started(
-    record: Record,
-) -> None:
-    """Runs that crashed because the process died are not the cause of each other."""
-    ledger = record._engine.ledger
-    now = timestamp()
+def lose(record: Record, tasks: dict[str, bool], **fields: Any) -> str:
+    """Leave a flow run of a dead process in the ledger, sweep, and return its name.
+
+    Args:
+        record: Of the ledger.
+        tasks: Names of task runs, each with the one before as its input, and whether they had begun.
+        fields: Of the flow run's creation.
+    """
+    ledger, now = record._engine.ledger, timestamp()
     flow_id, owner = new_id(now, b"f" * 8), os.urandom(16)
     ledger.renew(own_lease(owner, now - 1))
     batch = Batch()
-    moves = [Move("PENDING", "Pending", now)]
-    created = FlowRunChange(moves, "lost", "around", now, owner=owner.hex(), attempt=1)
+    pending, running = Move("PENDING", "Pending", now), Move("RUNNING", "Running", now)
+    created = FlowRunChange([pending], "lost", "around", now, owner=owner.hex(), attempt=1, **fields)  # fmt: skip
     batch.writes.append(FlowWrite(flow_id, created))
-    running = FlowRunChange([Move("RUNNING", "Running", now)])
-    batch.writes.append(FlowWrite(flow_id, running))
-    began = Move("RUNNING", "Running", now)
+    batch.writes.append(FlowWrite(flow_id, FlowRunChange([running])))
     upstream: list[str] = []
-    for name, done in (("slow-0", [began]), ("dep-0", []), ("dep-1", [])):
-        change = TaskRunChange([*moves, *done], name, name[:-2], name, now)
+    for name, began in tasks.items():
+        moves = [pending, running] if began else [pending]
+        change = TaskRunChange(moves, name, name[:-2], name, now)
         change.details = {"upstream": list(upstream)}
         run_id = new_id(now, name.encode().ljust(8))
         batch.writes.append(TaskWrite.of(run_id, flow_id, change, None))
         upstream = [run_id.hex()]
     ledger.commit(batch)
     record._engine.sweep()
+    return "lost"
+
+
+def test_a_lost_run_says_what_executed_and_what_had_not_started(
+    record: Record,
+) -> None:
+    """Runs that crashed because the process died are not the cause of each other."""
+    lose(record, {"slow-0": True, "dep-0": False, "dep-1": False})
 
     assert lines(of_flow(record).reasons) == [
         "lost is Crashed: The process that worked on it is gone.",
@@ -230,3 +242,26 @@ def test_a_lost_run_says_what_executed_and_what_had_not_started(
         " These had not started: 2 of dep",
     ]
     assert lines(of_task(record, "dep-1").reasons) == ["dep-1 is Crashed, before it had started: The process that worked on it is gone."]  # fmt: skip
+
+
+def test_a_run_that_was_given_up_says_how_and_what_works(record: Record) -> None:
+    """Too many losses, or a person."""
+    name = lose(record, {}, durable_key="key", details={"losses": 9})
+    told = of_flow(record)
+    assert "Its process was lost 10 times, and recovery_limit is 3" in told.reasons[0].text  # fmt: skip
+    assert told.commands[0] == "caudal flow-run resume lost --force"
+
+    give_up_run(name)
+    assert " It was given up by hand, so nothing goes on with it by itself" in lines(of_flow(record).reasons)  # fmt: skip
+    with pytest.raises(FlowRunNotResumableError, match="it was given up by hand"):
+        record._engine.claim(record.flow().id.bytes)
+
+
+def test_a_delayed_call_that_was_given_up_says_so(record: Record) -> None:
+    """Its task run does; there is no command that would go on with it."""
+    details = {"losses": 9, "call_key": "key"}
+    lose(record, {"boom-0": True}, durable_key="task:boom", details=details)
+    first, second, *_ = lines(of_task(record, "boom-0").reasons)
+    assert first.startswith("boom-0 is Crashed")
+    assert "it is not taken up again by itself. Find out why, then make the call again." in second  # fmt: skip
+    assert of_flow(record).commands == ["caudal flow-run logs lost"]

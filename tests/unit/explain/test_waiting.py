@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from caudal import flow, get_client, task
 from caudal.clock import timestamp
+from caudal.concurrency.asyncio import concurrency as aconcurrency
 from caudal.concurrency.sync import concurrency, rate_limit
 from caudal.engine.liveness import own_lease
 from caudal.explain import explain_flow_run
@@ -252,6 +254,45 @@ def test_code_that_waits_for_slots_says_for_which_and_who_has_them(
     assert any(line.startswith("within has been Running") for line in seen["flow"])
     assert not record.tasks("around")["use-1"].details["waits_for"]
     assert not record.flow("inner").details["waits_for"]
+
+
+def test_coroutines_say_for_which_slots_they_wait(
+    record: Record, limit: Callable[..., None]
+) -> None:
+    """One run can wait at two places at once."""
+    limit("gpu", 1)
+    limit("api", 1)
+    seen: list[str] = []
+
+    @task
+    async def ask() -> None:
+        async def hold(name: str) -> None:
+            async with aconcurrency(name):
+                pass
+
+        await asyncio.gather(hold("gpu"), hold("api"))
+
+    @flow(name="around")
+    def around() -> None:
+        with concurrency(["gpu", "api"]):
+            future = ask.submit()
+            until(
+                lambda: (
+                    len(
+                        record.tasks()
+                        .get("ask-0", record.flow())
+                        .details.get("waits_for", ())
+                    )
+                    == 2
+                )
+            )
+            seen.extend(lines(of_task(record, "ask-0").reasons))
+        future.wait()
+
+    around()
+    assert "slot of concurrency limit 'gpu'" in seen[0]
+    assert "slot of concurrency limit 'api'" in seen[0]
+    assert record.tasks()["ask-0"].details["waits_for"] == []
 
 
 def test_code_in_a_worker_process_says_for_which_slots_it_waits(
