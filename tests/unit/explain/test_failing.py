@@ -265,3 +265,16 @@ def test_a_delayed_call_that_was_given_up_says_so(record: Record) -> None:
     assert first.startswith("boom-0 is Crashed")
     assert "it is not taken up again by itself. Find out why, then make the call again." in second  # fmt: skip
     assert of_flow(record).commands == ["caudal flow-run logs lost"]
+
+
+def test_commands_name_a_run_so_that_no_other_is_meant(record: Record) -> None:
+    """By its id where two have one name."""
+
+    @flow(name="around", flow_run_name="twin")
+    def around() -> None:
+        fetch(1)
+
+    around(return_state=True)
+    assert of_flow(record).commands[0] == "caudal flow-run resume twin"
+    around(return_state=True)
+    assert of_flow(record).commands[0] == f"caudal flow-run resume {record.flow().id}"
