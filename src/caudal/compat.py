@@ -18,7 +18,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.composition import AS_PREFECT
-from caudal.exceptions import UnsupportedImportError
+from caudal.exceptions import (
+    UnsupportedImportError,
+    UnsupportedIntegrationError,
+    UnsupportedNameError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +75,7 @@ def install() -> list[str]:
         raise RuntimeError(msg)
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+        sys.meta_path.append(_Integrations())
     os.environ[AS_PREFECT] = "1"
     return _adopt_variables()
 
@@ -117,7 +122,7 @@ class _Alias(ModuleType):
             return found
         path = f"{self.__name__}.{name}"
         if _find_target(path) is None:
-            raise UnsupportedImportError(path)
+            raise UnsupportedNameError(path)
         return importlib.import_module(path)
 
 
@@ -137,6 +142,25 @@ class _Finder(MetaPathFinder):
         if found is None:
             raise UnsupportedImportError(fullname)
         return spec_from_loader(fullname, _Loader(found), is_package=True)
+
+
+class _Integrations(MetaPathFinder):
+    """Asked last, it tells of Prefect's packages of integrations that they are not there."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the protocol's
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Return None, for any other module.
+
+        Raises:
+            UnsupportedIntegrationError: It is one of them.
+        """
+        if fullname.startswith("prefect_") and "." not in fullname:
+            raise UnsupportedIntegrationError(fullname)
+        return None
 
 
 class _Loader(Loader):
@@ -187,7 +211,7 @@ def main(arguments: list[str]) -> int:
     sys.path[0] = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120 - as Python itself sets it
     try:
         runpy.run_path(file, run_name="__main__")
-    except UnsupportedImportError as error:
+    except (UnsupportedImportError, UnsupportedNameError) as error:
         from caudal.engine.tracebacks import user_traceback  # noqa: PLC0415
 
         print(user_traceback(error), file=sys.stderr)  # noqa: T201

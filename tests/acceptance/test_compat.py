@@ -85,6 +85,7 @@ def test_a_run_is_resumed_from_its_record(lab: Lab, pipeline: str) -> None:
         ("import prefect.sails", "prefect.sails"),
         ("import prefect; prefect.sail()", "prefect.sail"),
         ("from prefect.states import Sailing", "prefect.states.Sailing"),
+        ("import prefect_sails", "prefect_sails"),
     ],
 )
 def test_a_name_that_is_not_there_is_named(lab: Lab, line: str, symbol: str) -> None:

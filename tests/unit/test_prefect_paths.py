@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from textwrap import dedent
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AS_PREFECT = """
     from caudal import compat
@@ -50,6 +54,25 @@ FROM_CAUDAL = """
 """
 
 
+FEATURES = """
+    from caudal import compat
+    compat.install()
+
+    import prefect, prefect.states
+    assert not hasattr(prefect, "sail")
+    assert getattr(prefect.states, "Sailing", None) is None
+    for line in ("from prefect import sail", "import prefect_sails", "from prefect_sails.sea import Boat"):
+        try:
+            exec(line)
+        except ImportError as error:
+            assert "caudal has nothing that stands for" in str(error)
+        else:
+            raise AssertionError(line)
+    import prefect_own
+    assert prefect_own.NUMBER == 5
+"""
+
+
 def run(program: str) -> None:
     """Run a program in a process of its own."""
     subprocess.run([sys.executable, "-c", dedent(program)], check=True)
@@ -63,3 +86,11 @@ def test_prefect_s_paths_are_there_as_prefect() -> None:
 def test_common_paths_are_there_below_caudal() -> None:
     """Whoever changes the prefix alone finds them."""
     run(FROM_CAUDAL)
+
+
+def test_code_can_ask_whether_a_name_is_there(tmp_path: Path) -> None:
+    """As with any module; an own module whose name begins like Prefect's packages is found."""
+    (tmp_path / "prefect_own.py").write_text("NUMBER = 5\n")
+    program = tmp_path / "program.py"
+    program.write_text(dedent(FEATURES))
+    subprocess.run([sys.executable, str(program)], check=True)

@@ -50,6 +50,28 @@ PIPELINE = """
         def sell(order):
             raise KeyError(order.number)
 
+        def __init__(self, name):
+            self.name = name
+
+        @task
+        def open(self, day):
+            raise RuntimeError(f"{self.name} is closed on {day}")
+
+        @task
+        @classmethod
+        def found(cls, day):
+            raise RuntimeError(f"{cls.__name__} cannot be founded on {day}")
+
+    @task
+    def count(order):
+        yield order.number
+        raise IndexError("no more")
+
+    @task
+    async def tally(order):
+        yield order.number
+        raise IndexError("no more of these")
+
     @flow
     def orders():
         return [
@@ -57,6 +79,10 @@ PIPELINE = """
             check(Order(1), return_state=True),
             look.submit(Order(7)).wait(),
             Shop.sell(Order(3), return_state=True),
+            Shop("corner").open("sunday", return_state=True),
+            Shop.found("monday", return_state=True),
+            count(Order(2), return_state=True),
+            tally.submit(Order(2)).wait(),
             None,
         ][-1]
 """
@@ -106,6 +132,42 @@ def test_coroutines_and_static_methods_are_replayed(record: Record, file: Path) 
         load_replay(row_of(record, "sell-0")).run()
 
 
+def test_methods_are_replayed_with_their_instance(record: Record, file: Path) -> None:
+    """Or with their class."""
+    load_flow(str(file))()
+    with pytest.raises(RuntimeError, match="corner is closed on sunday"):
+        load_replay(row_of(record, "open-0")).run()
+    with pytest.raises(RuntimeError, match="Shop cannot be founded on monday"):
+        load_replay(row_of(record, "found-0")).run()
+
+
+def test_generator_functions_are_replayed_to_their_end(
+    record: Record, file: Path
+) -> None:
+    """A generator that nobody asks does nothing."""
+    load_flow(str(file))()
+    with pytest.raises(IndexError, match="no more"):
+        load_replay(row_of(record, "count-0")).run()
+    with pytest.raises(IndexError, match="no more of these"):
+        load_replay(row_of(record, "tally-0")).run()
+
+    sys.modules.pop(file.stem)
+    file.write_text(file.read_text().replace('raise IndexError("no more")', "yield 7"))
+    assert load_replay(row_of(record, "count-0")).run() == [2, 7]
+
+
+def test_a_task_that_takes_other_arguments_today_says_so(
+    record: Record, file: Path
+) -> None:
+    """Before anything is run."""
+    load_flow(str(file))()
+    row = row_of(record, "check-0")
+    sys.modules.pop(file.stem)
+    file.write_text(file.read_text().replace("order, *, limit=1", "order, *, most=1"))
+    with pytest.raises(TaskRunNotReplayableError, match="'limit'"):
+        load_replay(row)
+
+
 def test_runs_of_durable_flows_can_be_replayed_too(record: Record) -> None:
     """Their arguments are kept before the function can change them."""
 
@@ -117,23 +179,28 @@ def test_runs_of_durable_flows_can_be_replayed_too(record: Record) -> None:
     flow(lambda: grow([5]), name="orders", durable=True)()
     details = row_of(record, "grow-0").details or {}
     pickled = record._engine.results.load(details["inputs_key"])
-    assert pickle.loads(pickled) == (([5],), {})  # noqa: S301 - our own bytes
+    assert pickle.loads(pickled) == (([5],), {}, None)  # noqa: S301 - our own bytes
 
 
 def test_a_run_that_completed_has_no_inputs(record: Record, file: Path) -> None:
     """Keeping them costs nothing where nothing fails."""
     load_flow(str(file))()
-    with pytest.raises(TaskRunNotReplayableError, match="inputs were not kept"):
+    with pytest.raises(TaskRunNotReplayableError, match="it is Completed, and its"):
         load_replay(row_of(record, "check-1"))
 
 
 @pytest.mark.parametrize(
-    ("limit", "value"), [(0, 1), (1000, "x" * 2000), (1000, (n for n in "ab"))]
+    ("limit", "value", "reason"),
+    [
+        (0, 1, "tasks_inputs_limit_bytes is 0"),
+        (1000, "x" * 2000, "they take more than 1000 bytes .tasks_inputs_limit_bytes."),
+        (1000, (n for n in "ab"), "cannot pickle 'generator' object"),
+    ],
 )
 def test_inputs_that_are_too_large_or_cannot_be_pickled_are_not_kept(
-    record: Record, limit: int, value: Any
+    record: Record, limit: int, value: Any, reason: str
 ) -> None:
-    """The failure itself is recorded as ever."""
+    """The failure itself is recorded as ever, and a replay says which of the two it was."""
 
     @task
     def fail(value: Any) -> None:
@@ -147,6 +214,8 @@ def test_inputs_that_are_too_large_or_cannot_be_pickled_are_not_kept(
     row = row_of(record, "fail-0")
     assert row.state_name == "Failed"
     assert "inputs_key" not in (row.details or {})
+    with pytest.raises(TaskRunNotReplayableError, match=f"not kept: .*{reason}"):
+        load_replay(row)
 
 
 def test_a_task_that_a_function_defines_cannot_be_found(record: Record) -> None:

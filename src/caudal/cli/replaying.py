@@ -27,16 +27,18 @@ def replay_and_show(row: TaskRunRow, *, debug: bool) -> int:
     """
     replay = load_replay(row)
     click.echo(f"{_call(replay)}  # {row.name}", err=True)
-    try:
-        value = replay.run()
-    except Exception as error:  # noqa: BLE001 - the user's; it was logged when the run ended
-        if debug:
-            import pdb
+    state = replay.state()
+    if state.is_completed():
+        click.echo(repr(state.get()))
+        return 0
+    error = state.exception()
+    if not (state.is_failed() or state.is_crashed()):  # those were logged when it ended
+        click.echo(f"It is {state}.", err=True)
+    if debug:
+        import pdb
 
-            pdb.post_mortem(error.__traceback__)
-        return FAILED
-    click.echo(repr(value))
-    return 0
+        pdb.post_mortem(error.__traceback__)
+    return FAILED
 
 
 def _call(replay: Replay) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from caudal.clock import monotonic
+from caudal.clock import monotonic, timestamp
 from caudal.engine.composition import current_engine
 from caudal.engine.context import current
 from caudal.engine.logs import run_logger
@@ -23,13 +23,17 @@ from caudal.exceptions import (
 from caudal.twins import running_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
 #: Seconds after which a waiting thread looks whether an exception was raised in it from outside: its deadline, a stop.
 _LOOK_SECONDS = 0.25
 
 #: How many blocks hold slots of a limit, by the event loop whose code they are.
 _held_in: WeakKeyDictionary[Any, Counter[str]] = WeakKeyDictionary()
+
+#: For what the code of each run waits: it may do so at several places at once.
+_waits: dict[bytes, list[dict[str, Any]]] = {}
+_waits_lock = threading.Lock()
 
 
 class Acquisition:
@@ -87,8 +91,8 @@ class Acquisition:
         try:
             self._slots.ask(ticket)
             if not ticket.is_settled:
-                self._log_wait()
-                self._wait()
+                with self._on_record():
+                    self._wait()
             self._conclude()
         except BaseException:
             self._slots.give_up(ticket)
@@ -102,11 +106,10 @@ class Acquisition:
         try:
             await asyncio.to_thread(self._slots.ask, ticket)
             if not ticket.is_settled:
-                self._log_wait()
                 settled, wake = alarm()
                 ticket.subscribe(wake)
                 async with awaiting():
-                    with suppress(TimeoutError):
+                    with self._on_record(), suppress(TimeoutError):
                         async with asyncio.timeout(self._left()):
                             await settled.wait()
             self._conclude()
@@ -195,6 +198,29 @@ class Acquisition:
         self._logger().warning(
             "There is no concurrency limit %s, so it limits nothing. %s", shown, advice
         )
+
+    @contextmanager
+    def _on_record(self) -> Generator[None]:
+        """Have it on record within the block that the run in charge waits, and for what."""
+        self._log_wait()
+        run = self._run
+        if run is None or run.id is None:
+            yield
+            return
+        request = self._ticket.request
+        wait = {"limits": list(request.names), "slots": request.slots, "since": timestamp()}  # fmt: skip
+        with _waits_lock:
+            waits = _waits.setdefault(run.id, [])
+            waits.append(wait)
+            run.note_waits(list(waits))
+        try:
+            yield
+        finally:
+            with _waits_lock:
+                waits.remove(wait)
+                run.note_waits(list(waits))
+                if not waits:
+                    del _waits[run.id]
 
     def _log_wait(self) -> None:
         level = logging.DEBUG if self._ticket.request.is_rate else logging.INFO

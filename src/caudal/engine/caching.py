@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import task_logger
+from caudal.engine.masking import masked
 from caudal.engine.recorded import failed_tries, is_forgotten
 from caudal.engine.results import USUAL, StoredValue
 from caudal.engine.snapshots import CacheContext
@@ -103,6 +104,8 @@ class Keeping:
             return
         self._is_prepared = True
         run, policy = self._run, self._run.spec.cache_policy
+        if run.row is not None and (run.row.details or {}).get("cache_miss"):
+            run.know(cache_miss=None)  # that was another attempt's
         self._place = run.scope.parts.results.place(
             run.scope.storage if run.spec.storage is None else run.spec.storage,
             None if policy is None else policy.key_storage,
@@ -129,6 +132,7 @@ class Keeping:
             if refresh is not None
             else get_current_settings().tasks_refresh_cache
         ):
+            self._miss("the cache was to be refreshed")
             return None
         recorded = run.scope.recorded
         row = None if recorded is None else recorded.task(run.path)
@@ -268,8 +272,11 @@ class Keeping:
     def _read(self, key: str, recorded: TaskRunRow | None) -> Kept | None:
         results = self._run.scope.parts.results
         try:
-            stored = results.find(key, self._place)
+            stored = results.record(key, self._place)
             if stored is None:
+                return None
+            if results.is_expired(stored):
+                self._miss("the result stored under its cache key had expired")
                 return None
             return Kept(stored, results.read(stored, self._place), recorded)
         except (LedgerError, StorageError) as error:
@@ -281,7 +288,12 @@ class Keeping:
             self._warn(error)
             return None
 
+    def _miss(self, reason: str) -> None:
+        """Have the reason recorded why the cache is of no use to the run; one that it simply does not hold needs none."""
+        self._run.know(cache_miss=masked(reason))
+
     def _warn(self, error: CaudalError) -> None:
+        self._miss(f"the result stored under its cache key cannot be used: {error}")
         task_logger(self._run).warning(
             "a kept result cannot be used, the task is run again: %s", error
         )
@@ -291,6 +303,7 @@ class Keeping:
         run = self._run
         spec, scope = run.spec, run.scope
         if get_current_settings().tasks_disable_caching:
+            self._miss("the setting tasks_disable_caching is on")
             return None
         context = CacheContext(run)
         policy = DEFAULT if spec.cache_policy is None else spec.cache_policy
@@ -306,6 +319,7 @@ class Keeping:
         except StorageKeyError:
             raise
         except Exception as error:  # noqa: BLE001 - keys may come from the user's function
+            self._miss(f"its cache key cannot be computed: {error}")
             task_logger(run).warning("the result cannot be cached: %s", error)
             return None
         if key is not None:

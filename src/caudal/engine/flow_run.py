@@ -6,6 +6,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from caudal.clock import timestamp
+from caudal.engine.blame import failure_facts
 from caudal.engine.commands import Durable, Io
 from caudal.engine.context import current
 from caudal.engine.errors_kept import keep_flow_error
@@ -14,7 +16,7 @@ from caudal.engine.logs import flow_logger
 from caudal.engine.recovery import load_recorded
 from caudal.engine.returns import awaited_runs, describe, final_state, is_interrupt
 from caudal.engine.stopping import GRACE_SECONDS, SUSPENDED, FlowCall
-from caudal.engine.tracebacks import error_details, user_traceback
+from caudal.engine.tracebacks import user_traceback
 from caudal.engine.validation import Validator
 from caudal.exceptions import (
     CancelRequested,
@@ -133,7 +135,8 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         message = f"{state.message}. Retry {failures}/{retry.retries} will start in {delay:g} second(s)."
         flow_logger(scope).warning("%s", message)
         if delay:
-            scope.move("SCHEDULED", "AwaitingRetry", message)
+            waits = retry.facts(failures, timestamp() + delay, state.message)
+            scope.move("SCHEDULED", "AwaitingRetry", message, {"retry": waits})
             yield scope.stop.until(partial(scope.parts.timers.after, delay))
         scope.begin_retry()
         yield Io(load_recorded, scope)
@@ -191,8 +194,8 @@ def _close(scope: FlowScope, state: State[Any]) -> Generator[Command, Any, None]
             state = State(
                 "FAILED", message=f"The result could not be stored: {error}", data=error
             )
-    if isinstance(state.data, BaseException) and not state.is_completed():
-        details["error"] = error_details(state.data)
+    if not state.is_completed():
+        details |= failure_facts(scope, state.data)
     if state.is_failed() and (scope.persist or scope.resumed):
         details["error_key"] = yield Io(keep_flow_error, scope, state)
     if scope.restored:
@@ -258,7 +261,7 @@ def _interrupted(
         kind,
         name,
         reason[0].upper() + reason[1:] + ".",
-        {"error": error_details(error)},
+        failure_facts(scope, error),
     )
     flow_logger(scope).error("Finished in state %s", scope.state())
     try:

@@ -242,6 +242,10 @@ class FlowScope:
         """Record facts about the run: fields of a ``FlowRunChange``."""
         self._put(FlowRunChange(**facts))
 
+    def note_waits(self, waits: list[dict[str, Any]]) -> None:
+        """Have it recorded for which slots of limits the flow's code waits now."""
+        self.know(details={"waits_for": waits})
+
     def _put(self, change: FlowRunChange) -> None:
         if self.id is None:
             return

@@ -1,12 +1,17 @@
-"""Keeps what a task run was called with, so that it can be called again: of one that failed, and of those of durable flows."""
+"""Keeps what a task run was called with, so that it can be called again: of one that failed, and of those of durable flows.
+
+What is kept are the positional and the named arguments, and for a method the instance.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+from inspect import ismethod
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.logs import task_logger
+from caudal.engine.masking import masked
 from caudal.exceptions import CaudalError
 from caudal.model.ids import format_id
 
@@ -18,16 +23,18 @@ def keep_inputs(run: LiveTask) -> None:
     """Store a task run's arguments with its record, unless they are too large or cannot be pickled.
 
     Args:
-        run: The task run; its details get the key, and the file that defines the task.
+        run: The task run; its details get the key, and the file that defines the task; or the reason why there is no key.
     """
     import cloudpickle  # noqa: PLC0415 - 15 ms that runs which do not fail need not pay
 
     limit = run.scope.parts.settings.tasks_inputs_limit_bytes
     if not limit:
+        run.know(inputs_not_kept="the setting tasks_inputs_limit_bytes is 0")
         return
-    pickled = _Bounded(limit)
+    pickled, fn = _Bounded(limit), run.spec.fn
+    instance = fn.__self__ if ismethod(fn) else None
     try:
-        cast("Any", cloudpickle).Pickler(pickled).dump((run.args, run.kwargs))
+        cast("Any", cloudpickle).Pickler(pickled).dump((run.args, run.kwargs, instance))
     except Exception as error:  # noqa: BLE001 - whatever the user's values raise
         _say(run, error)
         return
@@ -39,7 +46,6 @@ def keep_inputs(run: LiveTask) -> None:
     except CaudalError as error:
         _say(run, error)
         return
-    fn = run.spec.fn
     code = getattr(getattr(fn, "__func__", fn), "__code__", None)
     if code is not None and os.path.isfile(code.co_filename):  # noqa: PTH113 - a path of the compiler's
         file = os.path.realpath(code.co_filename)
@@ -48,6 +54,7 @@ def keep_inputs(run: LiveTask) -> None:
 
 
 def _say(run: LiveTask, error: Exception) -> None:
+    run.know(inputs_not_kept=masked(str(error)))
     task_logger(run).debug("its inputs are not kept for a replay: %s", error)
 
 
@@ -60,5 +67,7 @@ class _Bounded(io.BytesIO):
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] - buffers of any kind
         if self.tell() + len(data) > self._limit:
-            raise ValueError(f"they take more than {self._limit} bytes")
+            raise ValueError(
+                f"they take more than {self._limit} bytes (tasks_inputs_limit_bytes)"
+            )
         return super().write(data)

@@ -267,6 +267,14 @@ class LiveTask:
         with _lock:
             self.is_announced, self.started_at, self.news = True, 0.0, None
 
+    def note_waits(self, waits: list[dict[str, Any]]) -> None:
+        """Have it recorded for which slots of limits the run's code waits now."""
+        if self.done:
+            return
+        self.know(waits_for=waits)
+        if self.deferred_at is None and not self.queued:
+            self.scope.journal.defer(self, timestamp())
+
     def transaction_values(self) -> dict[str, Any] | None:
         """Return the values that the run's code sees in transactions; None where there is none around it."""
         transaction = self.scope.transactions.get(self.id)

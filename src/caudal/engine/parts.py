@@ -57,6 +57,10 @@ class Run(Protocol):
         """Return how many calls of a task this run's code made before."""
         ...
 
+    def note_waits(self, waits: list[dict[str, Any]]) -> None:
+        """Have it recorded for which slots of limits the run's code waits now."""
+        ...
+
     def state(self) -> State[Any]:
         """Return the state the run is in."""
         ...

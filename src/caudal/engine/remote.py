@@ -114,6 +114,11 @@ class RemoteTask:
         state: State[Any] = State("RUNNING", name)
         return state.of_run(self.id, self.about["flow_run_id"])
 
+    def note_waits(self, waits: list[dict[str, Any]]) -> None:
+        """Tell the process of the run for which slots of limits its code waits now."""
+        if self._tell is not None:
+            self._tell("waits", waits)
+
     def describe_asset(self, key: str, metadata: dict[str, Any]) -> None:
         """Add facts about an asset that the run makes.
 

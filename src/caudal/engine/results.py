@@ -147,11 +147,19 @@ class Results:
         Raises:
             CaudalError: The place cannot be read, or what is there is no record.
         """
+        stored = self.record(key, place)
+        return None if stored is None or self.is_expired(stored) else stored
+
+    @staticmethod
+    def is_expired(stored: StoredResult) -> bool:
+        """Say whether a result may no longer be used."""
+        return stored.is_expired(timestamp())
+
+    def record(self, key: str, place: Place = USUAL) -> StoredResult | None:
+        """Return the record of a result, expired or not, or None; see `find`."""
         if place is USUAL:
-            stored = self._underway.get(key) or self._ledger.result(key)
-        else:
-            stored = _get(key, place)
-        return None if stored is None or stored.is_expired(timestamp()) else stored
+            return self._underway.get(key) or self._ledger.result(key)
+        return _get(key, place)
 
     def read(self, stored: StoredResult, place: Place = USUAL) -> Any:
         """Return the value of a record.

@@ -7,6 +7,7 @@ from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine import limited
+from caudal.engine.blame import blame, failure_facts
 from caudal.engine.commands import Call, Collect, Io, Sleep, Until
 from caudal.engine.context import active, current
 from caudal.engine.errors_kept import keep_task_error
@@ -83,6 +84,7 @@ def task_program(
             f"Upstream task run {error.upstream!r} did not reach a 'COMPLETED' state."
         )
         run.know(not_completed=[error.upstream, error.state])
+        blame(run, error)
         run.finish("PENDING", "NotReady", error, message)
     except BaseException as error:
         _end_abruptly(run, error)
@@ -243,7 +245,7 @@ def _end_abruptly(run: LiveTask, error: BaseException) -> None:
         message = run.scope.stopping or "Interrupted."
         run.finish("CANCELLED", "Cancelled", error, message)
         return
-    run.know(error=error_details(error))
+    run.know(**failure_facts(run, error))
     message = f"Execution was ended by {describe(error)}"
     run.finish("CRASHED", "Crashed", error, message)
 
@@ -284,6 +286,7 @@ def _prepare_retry(
         run.know(error=error_details(state.data))
     if delay:
         run.move(_SCHEDULED, "AwaitingRetry", message)
+        run.know(retry=retry.facts(failures, run.at + delay, state.message))
         yield Sleep(delay)
     if run.scope.stopping is not None:
         message = f"Not retried: {run.scope.stopping}."
@@ -326,8 +329,8 @@ def _fail(run: LiveTask, state: State[Any]) -> Generator[Command, Any, None]:
     if run.scope.transactions:
         yield from _transactions().abort_run(run)
     error = state.data
+    run.know(**failure_facts(run, error))
     if isinstance(error, BaseException):
-        run.know(error=error_details(error))
         yield Io(keep_task_error, run, error)
     kind = state.type.value
     if kind in {"FAILED", "CRASHED"}:

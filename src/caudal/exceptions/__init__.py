@@ -19,7 +19,9 @@
     +-- ScriptError                 a flow file that cannot be loaded
     |   +-- MissingFlowError            no such flow in the file
     |   +-- UnspecifiedFlowError        several flows in the file and none was named
-    +-- UnsupportedImportError      a pipeline written for Prefect uses a name that caudal does not have
+    +-- UnsupportedImportError      a pipeline written for Prefect imports a name that caudal does not have; also an ImportError
+    |   +-- UnsupportedIntegrationError  it imports a package such as prefect_aws
+    +-- UnsupportedNameError        it uses such a name; also an AttributeError
     +-- RunError                    the outcome of a run, raised where its result is asked for
     |   +-- FailedRun, RemoteError      the run failed; an error of another process, as text
     |   +-- CrashedRun, WorkerCrashedError
@@ -90,6 +92,8 @@ from caudal.exceptions.calls import (
     SignatureMismatchError,
     UnspecifiedFlowError,
     UnsupportedImportError,
+    UnsupportedIntegrationError,
+    UnsupportedNameError,
 )
 from caudal.exceptions.limits import (
     AcquireConcurrencySlotTimeoutError,
@@ -239,6 +243,8 @@ __all__ = [
     "UnknownSettingError",
     "UnspecifiedFlowError",
     "UnsupportedImportError",
+    "UnsupportedIntegrationError",
+    "UnsupportedNameError",
     "UpstreamTaskError",
     "WorkerCrashedError",
 ]

@@ -172,7 +172,7 @@ class ScriptError(CaudalError):
 
 
 class UnsupportedImportError(CaudalError, ImportError):
-    """A pipeline that was written for Prefect imports or uses a name that caudal does not have.
+    """A pipeline that was written for Prefect imports a name that caudal does not have.
 
     Args:
         symbol: The name, with its module.
@@ -189,6 +189,33 @@ class UnsupportedImportError(CaudalError, ImportError):
             f"caudal has nothing that stands for {self.symbol!r}. The page 'Coming from Prefect' of the documentation lists what there is "
             "and what takes the place of the rest."
         )
+
+
+class UnsupportedIntegrationError(UnsupportedImportError):
+    """A pipeline that was written for Prefect imports a package of integrations that is not installed."""
+
+    def __str__(self) -> str:
+        return (
+            f"caudal has nothing that stands for {self.symbol!r}: packages of integrations for Prefect are not part of it, and this one is not "
+            "installed. Call the library that it wraps from a task, and keep its credentials in a block of your own."
+        )
+
+
+class UnsupportedNameError(CaudalError, AttributeError):
+    """A pipeline that was written for Prefect uses a name of a module that caudal does not have.
+
+    Args:
+        symbol: The name, with its module.
+    """
+
+    symbol: str
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(symbol)
+        self.symbol = symbol
+
+    def __str__(self) -> str:
+        return str(UnsupportedImportError(self.symbol))
 
 
 class MissingFlowError(ScriptError):

@@ -61,7 +61,9 @@ class Refusal(NamedTuple):
         held = sum(holder.slots for holder in self.holders)
         if not held:
             rate = limit.slot_decay_per_second
-            return f"The {slots} slots of concurrency limit {name!r} are used up; {rate:g} a second come back."
+            used = "The only slot" if slots == 1 else f"The {slots} slots"
+            verb = "is" if slots == 1 else "are"
+            return f"{used} of concurrency limit {name!r} {verb} used up; {rate:g} a second come back."
         labels = [holder.label for holder in self.holders]
         more = len(labels) - _NAMED
         rest = f" and {more} more" if more > 0 else ""

@@ -164,8 +164,13 @@ def _losses(row: FlowRunRow) -> int:
 
 
 def _what_to_do(row: FlowRunRow) -> str:
+    if "call_key" in row.details:
+        return "Find out why, then make the call again."
+    resume = f"`caudal flow-run resume {row.name} --force` goes on with it"
+    if row.durable_key is None:  # a person has looked
+        return f"{resume}."
     return (
-        f"Find out why. Then `caudal flow-run resume {row.name} --force` goes on with it, and "
+        f"Find out why. Then {resume}, and "
         f"`caudal flow-run recover --give-up {row.name}` lets the next call start a new run."
     )
 
@@ -237,10 +242,9 @@ def check_claimable(
         reason = "it completed, so there is nothing left to do. Start a new run."
         raise FlowRunNotResumableError(row.name, reason)
     if row.details.get("given_up") and not again:
-        reason = (
-            f"it was given up after its process was lost {_losses(row)} times, which may be its own doing. "
-            f"{_what_to_do(row)}"
-        )
+        why = f"after its process was lost {_losses(row)} times, which may be its own doing"
+        how = why if row.durable_key is not None else "by hand"
+        reason = f"it was given up {how}. {_what_to_do(row)}"
         raise FlowRunNotResumableError(row.name, reason)
     if is_terminal(row.state_type) or row.owner is None or lease is None:
         return

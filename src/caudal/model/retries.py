@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,16 @@ class RetryPolicy(NamedTuple):
         if not self.jitter:
             return base
         return base * random.uniform(1.0, 1.0 + self.jitter)
+
+    def facts(self, retry: int, at: float, after: str | None) -> dict[str, Any]:
+        """Return what is recorded of a run that waits for a retry.
+
+        Args:
+            retry: Number of the retry, from 1.
+            at: When it will start, in seconds since the epoch, UTC.
+            after: How the attempt before ended.
+        """
+        return {"number": retry, "of": self.retries, "at": at, "after": after}
 
 
 #: The most delays a policy may hold, as in Prefect 3.

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 #: Seconds that a worker whose connection is closed gets to end.
 _CLOSING_SECONDS = 2.0
 
+#: What a worker says of a run on the way, and the method that takes it.
+_TOLD = {"log": "log", "waits": "note_waits"}
+
 
 class ProcessRunner:
     """Executes attempts in worker processes.
@@ -153,8 +156,8 @@ class _Worker:
                 kind, body = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own child
                 if kind == "outcome":
                     return body
-                if kind == "log":
-                    run.log(body)
+                if kind in _TOLD:
+                    getattr(run, _TOLD[kind])(body)
                 elif kind == "used":
                     run.used = body
                 elif kind == "values":
@@ -220,6 +223,8 @@ def _decode_outcome(body: bytes) -> Any:
 
 class RemoteTraceback(Exception):  # noqa: N818 - shown as the cause, never caught
     """Where an exception was raised in the worker process, as text."""
+
+    is_only_shown = True
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
