@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from caudal.client.schemas.objects import Flow, Log
+from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
 from caudal.engine.finding import find_flow_run, find_task_run
 from caudal.engine.recorded_states import recorded_flow_run, recorded_task_run
 from caudal.exceptions import CaudalError, ObjectNotFound
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from caudal.client.schemas.filters import LogFilter
-    from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
     from caudal.client.schemas.sorting import FlowRunSort, LogSort, TaskRunSort
     from caudal.engine.engine import Engine
     from caudal.model.checks import CheckResult
@@ -78,6 +78,7 @@ class RunReads:
         Args:
             query: Which, and how many; see ``caudal.client.schemas.queries.FlowRunQuery``.
         """
+        _check_query("read_flow_runs", query, FlowRunQuery)
         self._settle()
         ledger, before = self._engine.ledger, query.get("before")
         where, sort, offset = _flow_runs_where(query), query.get("sort"), query.get("offset", 0)  # fmt: skip
@@ -104,6 +105,7 @@ class RunReads:
         Args:
             filters: Which; see ``caudal.client.schemas.queries.Filters``.
         """
+        _check_query("count_flow_runs", filters, Filters)
         self._settle()
         where = _or_all(_flow_runs_where(filters))
         return self._engine.ledger.search.count("flow_run", where)
@@ -114,6 +116,7 @@ class RunReads:
         Args:
             query: Which, and how many; see ``caudal.client.schemas.queries.TaskRunQuery``.
         """
+        _check_query("read_task_runs", query, TaskRunQuery)
         self._settle()
         ledger, behind = self._engine.ledger, query.get("after")
         where, sort, offset = _task_runs_where(query), query.get("sort"), query.get("offset", 0)  # fmt: skip
@@ -146,6 +149,7 @@ class RunReads:
         Args:
             filters: Which; see ``caudal.client.schemas.queries.Filters``.
         """
+        _check_query("count_task_runs", filters, Filters)
         self._settle()
         where = _or_all(_task_runs_where(filters))
         return self._engine.ledger.search.count("task_run", where)
@@ -217,6 +221,15 @@ class RunReads:
     def _settle(self) -> None:
         """Have everything written that this process recorded so far."""
         self._engine.journal.barrier().wait()
+
+
+def _check_query(method: str, query: Filters, kind: Any) -> None:
+    """Refuse what a list cannot be asked for, so that nobody takes a list of all runs for one of some."""
+    known: frozenset[str] = kind.__optional_keys__
+    unknown = ", ".join(sorted(query.keys() - known))
+    if unknown:
+        msg = f"{method}() cannot be asked for {unknown}; it takes {', '.join(sorted(known))}"
+        raise TypeError(msg)
 
 
 def _limit(limit: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,6 +40,11 @@ class FlowRun:
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
+    def flow_version(self) -> str | None:
+        """Version of the flow, where it has one."""
+        return self.details.get("version")
+
+    @property
     def state_type(self) -> StateType:
         """Kind of the state; a text, too."""
         return self.state.type
@@ -53,6 +58,11 @@ class FlowRun:
     def duration_seconds(self) -> float | None:
         """Seconds between start and end; None while one of them is missing."""
         return _seconds(self.start_time, self.end_time)
+
+    @property
+    def total_run_time(self) -> timedelta:
+        """Time between start and end; zero while one of them is missing."""
+        return timedelta(seconds=self.duration_seconds or 0.0)
 
 
 @dataclass(slots=True)
@@ -101,6 +111,11 @@ class TaskRun:
     def duration_seconds(self) -> float | None:
         """Seconds between start and end; None while one of them is missing."""
         return _seconds(self.start_time, self.end_time)
+
+    @property
+    def total_run_time(self) -> timedelta:
+        """Time between start and end; zero while one of them is missing."""
+        return timedelta(seconds=self.duration_seconds or 0.0)
 
 
 @dataclass(slots=True)

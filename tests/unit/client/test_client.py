@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -166,3 +166,31 @@ def test_a_task_run_outside_flows_has_a_history(record: Record) -> None:
     states = record.client.read_task_run_states(run.id)
     assert [state.name for state in states] == ["Pending", "Running", "Completed"]
     assert {state.state_details.task_run_id for state in states} == {run.id}
+
+
+def test_a_list_is_not_asked_for_what_it_does_not_know(record: Record) -> None:
+    """A filter that has no effect would show runs that nobody asked for."""
+    unknown: Any = {"deployment_filter": None}
+    for method in (
+        "read_flow_runs",
+        "count_flow_runs",
+        "read_task_runs",
+        "count_task_runs",
+    ):
+        with pytest.raises(
+            TypeError, match=rf"{method}\(\) cannot be asked for deployment_filter"
+        ):
+            getattr(record.client, method)(**unknown)
+
+
+def test_a_run_says_how_long_it_took_and_of_which_version(record: Record) -> None:
+    """Under Prefect's names."""
+    count.with_options(version="3")([1])
+
+    run = record.flow()
+    assert run.flow_version == "3"
+    assert run.total_run_time == timedelta(seconds=run.duration_seconds or 0)
+    assert (
+        record.client.create_flow_run(count, parameters={"numbers": []}).total_run_time
+        == timedelta()
+    )
