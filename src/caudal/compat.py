@@ -52,7 +52,7 @@ _NAMES = {
 }
 
 #: What modules have that is not their own business.
-_COPIED = ("__all__", "__version__")
+_COPIED = ("__version__",)
 
 #: Variables that say where Prefect's server is; caudal needs none.
 _NEEDLESS = ("PREFECT_API_", "PREFECT_SERVER_", "PREFECT_CLIENT_", "PREFECT_UI_")
@@ -112,6 +112,8 @@ class _Alias(ModuleType):
             super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return self._names()
         if name.startswith("__") and name not in _COPIED:
             raise AttributeError(name)
         ours = _NAMES.get(name, name)
@@ -124,6 +126,13 @@ class _Alias(ModuleType):
         if _find_target(path) is None:
             raise UnsupportedNameError(path)
         return importlib.import_module(path)
+
+    def _names(self) -> list[str]:
+        """Return what ``import *`` gives: the names of caudal's module, and those with the brand for them."""
+        ours: Sequence[str] = getattr(self._target, "__all__", None) or [
+            name for name in dir(self._target) if not name.startswith("_")
+        ]
+        return [*ours, *(name for name, found in _NAMES.items() if found in ours)]
 
 
 class _Finder(MetaPathFinder):

@@ -14,6 +14,7 @@ from caudal.exceptions import MissingContextError
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
+    from uuid import UUID
 
     from caudal.context import FlowRunContext, TaskRunContext
     from caudal.flows import Flow
@@ -76,19 +77,31 @@ def get_logger(name: str | None = None) -> logging.Logger:
 
 
 def flow_run_logger(
-    flow_run: FlowRun, flow: Flow[..., Any] | None = None, **kwargs: Any
+    flow_run: FlowRun | None = None,
+    flow: Flow[..., Any] | None = None,
+    flow_run_id: UUID | None = None,
+    **kwargs: Any,
 ) -> RunLogger:
     """Return the logger of a flow run, for code outside of it such as a hook.
 
     Args:
         flow_run: The flow run, as hooks and the client give it.
         flow: Its flow.
+        flow_run_id: Its id, where the flow run itself is not at hand.
         kwargs: Fields to add to every line.
+
+    Raises:
+        TypeError: Neither a flow run nor an id is given.
     """
     del flow  # the flow run knows its name
     from caudal.engine.log_subjects import FlowRunSubject  # noqa: PLC0415 - with the engine
 
-    return run_logger(FlowRunSubject(flow_run.id, flow_run.name), kwargs)
+    if flow_run is not None:
+        return run_logger(FlowRunSubject(flow_run.id, flow_run.name), kwargs)
+    if flow_run_id is None:
+        msg = "flow_run_logger() needs a flow run, or a flow_run_id"
+        raise TypeError(msg)
+    return run_logger(FlowRunSubject(flow_run_id, None), kwargs)
 
 
 def task_run_logger(

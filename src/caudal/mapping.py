@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 from caudal.engine.inputs import resolve
 from caudal.exceptions import MappingLengthMismatch, MappingMissingIterable
 from caudal.futures import Future
-from caudal.model.annotations import Annotation, allow_failure, quote, unmapped
+from caudal.model.annotations import (
+    Annotation,
+    allow_failure,
+    opaque,
+    quote,
+    unmapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -87,7 +93,7 @@ def _items(value: Any) -> Sequence[Any] | None:
     """Return the items of an argument that is iterated over, or None for one that every call shares."""
     if isinstance(value, (unmapped, str, bytes)):
         return None
-    if isinstance(value, (allow_failure, quote)):
+    if isinstance(value, (allow_failure, opaque, quote)):
         wrapped = cast("Annotation[Any]", value)
         if isinstance(value, allow_failure) and _has_failed(wrapped.value):
             return None

@@ -107,7 +107,8 @@ def _policy(task: Any) -> CachePolicy | None:
     if _settings().tasks_disable_caching or spec.persist is False:
         return NO_CACHE
     if spec.cache_policy is not None:
-        return spec.cache_policy
+        is_none = task.options["cache_policy"] is None and task.cache_key_fn is None
+        return None if is_none else spec.cache_policy
     return DEFAULT if spec.storage_key is None else None
 
 
@@ -170,7 +171,7 @@ class TaskAttributes(Attributes):
     task_run_name: Option[str | Callable[..., str] | None] = Option()
     retry_jitter_factor: Option[float | None] = Option()
     retry_condition_fn: Option[Callable[..., Any] | None] = Option()
-    #: The one that counts: None where ``result_storage_key`` says it all.
+    #: The one that counts: None where there is none, or ``result_storage_key`` says it all.
     cache_policy: Option[CachePolicy | None] = Option(_policy)
     cache_key_fn: Option[Callable[..., str | None] | None] = Option()
     cache_expiration: Option[timedelta | None] = Option()

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from caudal.task_options import NotSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-
-class _Rule(NamedTuple):
-    accepts: Callable[[Any], bool]
-    #: What it accepts, in words.
-    takes: str
 
 
 def check_options(kind: str, options: Mapping[str, Any]) -> None:
@@ -28,10 +22,10 @@ def check_options(kind: str, options: Mapping[str, Any]) -> None:
         TypeError: It cannot take one.
     """
     for name, value in options.items():
-        rule = _RULES.get(name)
-        if rule is None or value is None or value is NotSet or rule.accepts(value):
+        accepts, takes = _RULES.get(name, _ANYTHING)
+        if value is None or value is NotSet or accepts(value):
             continue
-        msg = f"@{kind} was given {name}={value!r}; {name} takes {rule.takes}"
+        msg = f"@{kind} was given {name}={value!r}; {name} takes {takes}"
         raise TypeError(msg)
 
 
@@ -123,9 +117,12 @@ def _has(value: Any, *methods: str) -> bool:
     return all(callable(getattr(value, method, None)) for method in methods)
 
 
-_TEXT = _Rule(_is_text, "a text")
-_SWITCH = _Rule(_is_switch, "True or False")
-_RULES: dict[str, _Rule] = {
+#: What accepts a value, and in words what it accepts.
+Rule = tuple["Callable[[Any], bool]", str]
+_ANYTHING: Rule = (lambda _: True, "anything")
+_TEXT: Rule = (_is_text, "a text")
+_SWITCH: Rule = (_is_switch, "True or False")
+_RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("name", "description", "version", "result_storage_key", "materialized_by"),
         _TEXT,
@@ -143,24 +140,21 @@ _RULES: dict[str, _Rule] = {
     ),
     **dict.fromkeys(
         ("flow_run_name", "task_run_name"),
-        _Rule(_is_name, "a template of parameter names, or a function"),
+        (_is_name, "a template of parameter names, or a function"),
     ),
-    **dict.fromkeys(
-        ("cache_key_fn", "retry_condition_fn"), _Rule(callable, "a function")
+    **dict.fromkeys(("cache_key_fn", "retry_condition_fn"), (callable, "a function")),
+    "retries": (_is_whole, "a whole number"),
+    "retry_delay_seconds": (
+        _is_delay,
+        "a number of seconds, a list of them, or a function",
     ),
-    "retries": _Rule(_is_whole, "a whole number"),
-    "retry_delay_seconds": _Rule(
-        _is_delay, "a number of seconds, a list of them, or a function"
-    ),
-    "retry_jitter_factor": _Rule(_is_number, "a number"),
-    "timeout_seconds": _Rule(_is_number, "a number of seconds"),
-    "task_runner": _Rule(_is_runner, "a task runner, such as ThreadPoolTaskRunner()"),
-    "tags": _Rule(_is_list_of_texts, "a list of texts"),
-    "asset_deps": _Rule(_is_list, "a list of assets or their keys"),
-    "cache_policy": _Rule(_is_policy, "a cache policy, such as INPUTS"),
-    "cache_expiration": _Rule(_is_lifetime, "a timedelta"),
-    "result_storage": _Rule(_is_place, "a folder, a URL, or a file system"),
-    "result_serializer": _Rule(
-        _is_serializer, "the name of a serializer, or a serializer"
-    ),
+    "retry_jitter_factor": (_is_number, "a number"),
+    "timeout_seconds": (_is_number, "a number of seconds"),
+    "task_runner": (_is_runner, "a task runner, such as ThreadPoolTaskRunner()"),
+    "tags": (_is_list_of_texts, "a list of texts"),
+    "asset_deps": (_is_list, "a list of assets or their keys"),
+    "cache_policy": (_is_policy, "a cache policy, such as INPUTS"),
+    "cache_expiration": (_is_lifetime, "a timedelta"),
+    "result_storage": (_is_place, "a folder, a URL, or a file system"),
+    "result_serializer": (_is_serializer, "the name of a serializer, or a serializer"),
 }

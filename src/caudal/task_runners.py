@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from caudal.runners.port import Runner
@@ -39,9 +40,13 @@ class TaskRunner:
     def _make(self) -> Runner:
         raise NotImplementedError
 
+    def options(self) -> dict[str, Any]:
+        """Return what a runner like this one is made with."""
+        return {"max_workers": self.max_workers}
+
     def duplicate(self) -> TaskRunner:
         """Return a runner with the same options."""
-        return type(self)(self.max_workers)
+        return _make_runner(type(self), self.options())
 
     def close(self) -> None:
         """Release what the runner holds; it is made again when it is used again."""
@@ -61,20 +66,27 @@ class TaskRunner:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(max_workers={self.max_workers!r})"
+        given = ", ".join(f"{key}={value!r}" for key, value in self.options().items())
+        return f"{type(self).__name__}({given})"
 
     def __eq__(self, other: object) -> bool:
         """Compare kind and options."""
-        return type(self) is type(other) and self.max_workers == getattr(
-            other, "max_workers", None
+        return (
+            isinstance(other, TaskRunner)
+            and type(self) is type(other)
+            and self.options() == other.options()
         )
 
     def __hash__(self) -> int:
         """Return a hash that equal runners share."""
         return hash((type(self), self.max_workers))
 
-    def __reduce__(self) -> tuple[type[TaskRunner], tuple[int | None]]:
-        return type(self), (self.max_workers,)
+    def __reduce__(self) -> Any:
+        return _make_runner, (type(self), self.options())
+
+
+def _make_runner(kind: type[TaskRunner], options: dict[str, Any]) -> TaskRunner:
+    return kind(**options)
 
 
 class ThreadPoolTaskRunner(TaskRunner):
@@ -106,7 +118,34 @@ class ProcessPoolTaskRunner(TaskRunner):
 
     Args:
         max_workers: Processes, and so tasks at a time; by default one for each processor that this process may use.
+        initializer: A function that each process calls once, before its first task. When it fails, so does the task.
+        initargs: What it is called with.
+
+    Raises:
+        TypeError: An option is of the wrong type.
+        ValueError: ``max_workers`` is less than 1.
     """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__(max_workers)
+        if initializer is not None and not callable(initializer):
+            msg = f"initializer takes a function, not {initializer!r}"
+            raise TypeError(msg)
+        self.initializer: Callable[..., object] | None = initializer
+        self.initargs: tuple[Any, ...] = tuple(initargs)
+
+    def options(self) -> dict[str, Any]:
+        """Return what a runner like this one is made with."""
+        usual = super().options()
+        if self.initializer is None:
+            return usual
+        return {**usual, "initializer": self.initializer, "initargs": self.initargs}
 
     def _make(self) -> Runner:
         from caudal.runners.processes import ProcessRunner  # noqa: PLC0415 - needs cloudpickle
@@ -115,4 +154,5 @@ class ProcessPoolTaskRunner(TaskRunner):
             self.max_workers
             or get_current_settings().tasks_runner_process_pool_max_workers
         )
-        return ProcessRunner(limit or len(os.sched_getaffinity(0)))
+        start = None if self.initializer is None else (self.initializer, self.initargs)
+        return ProcessRunner(limit or len(os.sched_getaffinity(0)), start)

@@ -420,6 +420,15 @@ def test_hooks_log_for_their_runs(record: Record) -> None:
     assert rows(record, "flow hook")[0].flow_run_id == record.flow().id.bytes
 
 
+def test_a_flow_run_can_be_logged_for_by_its_id(record: Record) -> None:
+    """Where the run itself is not at hand."""
+    run(lambda: None)
+    flow_run_logger(flow_run_id=record.flow().id).info("from outside")
+    assert rows(record, "from outside")[0].flow_run_id == record.flow().id.bytes
+    with pytest.raises(TypeError, match="needs a flow run, or a flow_run_id"):
+        flow_run_logger()
+
+
 def test_the_function_of_a_task_can_be_tried_without_a_run() -> None:
     """Within the block its logger is there and silent."""
     with disable_run_logger():

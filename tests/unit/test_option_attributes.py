@@ -216,4 +216,4 @@ def test_no_cache_policy_at_all_is_no_caching() -> None:
 
     twice()
     assert calls == [1, 1]
-    assert load.cache_policy is NO_CACHE
+    assert load.cache_policy is None

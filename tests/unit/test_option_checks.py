@@ -90,6 +90,8 @@ def test_a_number_out_of_range_is_refused_at_the_decorator(
     """It is a ValueError."""
     with pytest.raises(ValueError, match=str(value)):
         decorator(**{"retries": 1, name: value})(step)
+    with pytest.raises(ValueError, match=str(value)):
+        decorator(**{name: value})(step)
 
 
 def test_with_options_refuses_the_same() -> None:

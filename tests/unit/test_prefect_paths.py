@@ -16,6 +16,10 @@ AS_PREFECT = """
 
     import prefect
     import prefect.assets.materialize
+    from prefect.client.schemas.filters import *
+    from prefect.futures import *
+    from prefect.runtime.flow_run import *
+    from prefect.states import *
     import prefect.client.schemas.filters
     import prefect.runtime.flow_run
     import prefect.runtime.task_run
@@ -34,6 +38,9 @@ AS_PREFECT = """
     from prefect.utilities.annotations import NotSet, allow_failure, quote, unmapped
 
     assert prefect.assets.materialize is materialize
+    assert PrefectFuture is Future
+    assert FlowRunFilter and Completed
+    assert flow_version is None
     assert flow is prefect.flow
     assert prefect.runtime.flow_run.id is id is None
 """
@@ -45,8 +52,9 @@ FROM_CAUDAL = """
     from caudal.client.schemas import BlockDocument, FlowRun, OrchestrationResult, StateDetails
     from caudal.runtime.deployment import parameters
     from caudal.runtime.task_run import id
-    from caudal.utilities.annotations import NotSet, allow_failure, quote, unmapped
+    from caudal.utilities.annotations import NotSet, allow_failure, opaque, quote, unmapped
 
+    assert (quote([1]).unquote(), opaque(1).unwrap()) == ([1], 1)
     assert caudal.runtime.flow_run is runtime.flow_run
     assert (parameters, id) == ({}, None)
     assert get_client is caudal.get_client

@@ -361,3 +361,52 @@ def test_workers_end_when_the_runner_is_closed() -> None:
         os.kill(first, 0)
     assert run(runner, lambda: pid.submit().result()) != first
     runner.close()
+
+
+def prepare(one: int, other: int) -> None:
+    """Do what each worker process does first."""
+    before = os.environ.get("PREPARED", "")
+    os.environ["PREPARED"] = f"{before}{one + other}"
+
+
+def test_each_process_is_prepared_once() -> None:
+    """Before its first task, with the arguments given; copies of the runner do so, too."""
+
+    @task
+    def prepared() -> str:
+        return os.environ["PREPARED"]
+
+    given = ProcessPoolTaskRunner(1, initializer=prepare, initargs=(1, 2))
+    for runner in (given, given.duplicate(), pickle.loads(pickle.dumps(given))):  # noqa: S301 - our own bytes
+        assert runner == given
+        with runner:
+
+            @flow(task_runner=runner)
+            def twice() -> list[str]:
+                return [prepared.submit().result(), prepared.submit().result()]
+
+            assert twice() == ["3", "3"]
+    assert given != ProcessPoolTaskRunner(1)
+    assert "PREPARED" not in os.environ
+
+
+def test_a_process_that_cannot_be_prepared_fails_its_task(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The reason stands on stderr."""
+
+    def fail() -> None:
+        raise ValueError("no driver")
+
+    with ProcessPoolTaskRunner(1, initializer=fail) as runner:
+
+        @flow(task_runner=runner)
+        def one() -> int:
+            return task(lambda: 1).submit().result()
+
+        with pytest.raises(WorkerCrashedError, match="status 1"):
+            one()
+    assert "no driver" in capfd.readouterr().err
+    wrong: Any = "prepare"
+    with pytest.raises(TypeError, match="initializer takes a function, not 'prepare'"):
+        ProcessPoolTaskRunner(initializer=wrong)

@@ -22,6 +22,7 @@ from caudal.exceptions import (
 from caudal.futures import Future, FutureList
 from caudal.states import Cancelled, Completed, Failed, State
 from caudal.task_options import NotSet
+from caudal.utilities.annotations import opaque
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -346,6 +347,21 @@ def test_quote_hides_futures() -> None:
         return kind([one])
 
     assert in_flow(body).result() == "int"
+
+
+def test_what_is_opaque_is_not_looked_into() -> None:
+    """A future is replaced by its result; one in a container stays what it is."""
+
+    @task
+    def kinds(value: Any, inside: Any) -> tuple[str, str]:
+        return type(value).__name__, type(inside[0]).__name__
+
+    def body() -> tuple[tuple[str, str], list[tuple[str, str]]]:
+        one = double.submit(1)
+        called = kinds.submit(opaque(one), opaque([one])).result()
+        return called, kinds.map(opaque([one]), unmapped([1])).result()
+
+    assert in_flow(body).result() == (("int", "Future"), [("int", "int")])
 
 
 def test_marks_are_taken_off_wherever_they_are() -> None:

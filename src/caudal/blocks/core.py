@@ -43,7 +43,9 @@ class Block(BaseModel):
     shown. A field that is a block itself is kept as a reference when it was saved, else inside.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        hide_input_in_errors=True, extra="allow"
+    )
 
     #: Names of the type; made of the class's name by default.
     _block_type_name: ClassVar[str | None] = None

@@ -28,11 +28,13 @@ def encode_fields(
         stand_in: Returns what stands for a model inside another; None for its fields.
     """
     kind = type(model)
-    return {
+    declared = {
         _key(name, field): _encode(getattr(model, name), stand_in)
         for name, field in kind.model_fields.items()
         if not field.exclude
     }
+    others = (model.model_extra or {}).items()
+    return {**declared, **{name: _encode(value, stand_in) for name, value in others}}
 
 
 def _key(name: str, field: Any) -> str:
@@ -88,6 +90,7 @@ def secrets_of(value: Any) -> Iterator[Any]:
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from secrets_of(getattr(value, name, None))
+        yield from secrets_of(value.model_extra or {})
     elif isinstance(value, dict):
         for item in cast("dict[Any, Any]", value).values():
             yield from secrets_of(item)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from caudal.exceptions import UpstreamTaskError
-from caudal.model.annotations import Annotation, allow_failure, quote
+from caudal.model.annotations import Annotation, allow_failure, opaque, quote
 from caudal.model.states import State
 
 if TYPE_CHECKING:
@@ -55,11 +55,18 @@ def _find(value: Any, found: list[Found]) -> None:
         found.append(cast("Pending | State[Any]", value))
     elif isinstance(value, Annotation):
         found.append(cast("Annotation[Any]", value))
-        if not isinstance(value, quote):
+        if not _is_closed(cast("Annotation[Any]", value)):
             _find(cast("Annotation[Any]", value).value, found)
     else:
         for item in _items(value):
             _find(item, found)
+
+
+def _is_closed(mark: Annotation[Any]) -> bool:
+    """Say whether nothing is to be looked for behind a mark."""
+    if isinstance(mark, opaque):
+        return not isinstance(mark.value, (Pending, State))
+    return isinstance(mark, quote)
 
 
 def _items(value: Any) -> Any:
@@ -101,7 +108,7 @@ def _resolve(value: Any, *, allow: bool) -> Any:
         return _outcome(cast("State[Any]", value), "given as a state", allow=allow)
     if isinstance(value, Annotation):
         inner = cast("Annotation[Any]", value)
-        if isinstance(inner, quote):
+        if _is_closed(inner):
             return inner.value
         return _resolve(inner.value, allow=allow or isinstance(inner, allow_failure))
     return rebuild(value, lambda item: _resolve(item, allow=allow))

@@ -67,3 +67,17 @@ class quote(Annotation[T]):  # noqa: N801
     """
 
     __slots__ = ()
+
+    def unquote(self) -> T:
+        """Return the value without its mark."""
+        return self.value
+
+
+class opaque(Annotation[T]):  # noqa: N801
+    """A value that is not looked into: a future or a state is replaced by its result, and one further inside stays as it is.
+
+    Args:
+        value: The value.
+    """
+
+    __slots__ = ()

@@ -69,9 +69,7 @@ def retry_policy(
     if jitter is not None and jitter < 0:
         msg = f"retry_jitter_factor must be 0 or more, not {jitter!r}"
         raise ValueError(msg)
-    if not retries:
-        return None
-    given = delay(retries) if callable(delay) else delay
+    given = (delay(retries) if retries else None) if callable(delay) else delay
     delays = (
         tuple(map(float, given))
         if isinstance(given, (list, tuple))
@@ -83,4 +81,6 @@ def retry_policy(
     if any(seconds < 0 for seconds in delays):
         msg = f"retry delays must be 0 or more seconds, not {delays!r}"
         raise ValueError(msg)
+    if not retries:
+        return None
     return RetryPolicy(retries, delays if any(delays) else (), jitter or 0.0)

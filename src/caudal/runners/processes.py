@@ -31,6 +31,8 @@ from caudal.runners.about import about_run
 from caudal.runners.pickling import dumps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from caudal.model.specs import Spec
     from caudal.settings import Settings
 
@@ -46,12 +48,16 @@ class ProcessRunner:
 
     Args:
         max_workers: Processes at most, per flow run.
+        start: A function that each process calls before its first task, and its arguments.
     """
 
     is_remote = True
 
-    def __init__(self, max_workers: int) -> None:
+    def __init__(
+        self, max_workers: int, start: tuple[Callable[..., object], Any] | None = None
+    ) -> None:
         self.max_workers: int | None = max_workers
+        self._start = None if start is None else dumps(start)
         self._idle: list[_Worker] = []
         self._busy: dict[Any, _Worker] = {}
         self._lock = threading.Lock()
@@ -70,7 +76,7 @@ class ProcessRunner:
             worker.kill()  # it worked for another engine, with another ledger
             worker = None
         if worker is None:
-            worker = _Worker(settings)
+            worker = _Worker(settings, self._start)
         self._busy[run] = worker
         if (
             run.scope.stopping is not None
@@ -117,9 +123,10 @@ class _Worker:
 
     Args:
         settings: The settings of that process.
+        start: What it calls first, pickled; None is nothing.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, start: bytes | None = None) -> None:
         self.settings = settings
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "CAUDAL__WORKER": "1"}
@@ -133,7 +140,7 @@ class _Worker:
         theirs.close()
         self._connection = Connection(ours.detach())
         self._interrupted = False
-        self._connection.send_bytes(pickle.dumps((list(sys.path), settings)))
+        self._connection.send_bytes(pickle.dumps((list(sys.path), settings, start)))
 
     def execute(self, message: bytes, timeout: float | None, run: Any) -> bytes:
         """Send a call and return the worker's answer.

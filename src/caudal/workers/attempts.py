@@ -37,7 +37,7 @@ def main() -> None:
     """Serve the connection whose file number is the first argument, until it closes."""
     connection = Connection(int(sys.argv[1]))
     try:
-        sys.path[:], settings = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
+        sys.path[:], settings, start = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own parent
     except (EOFError, OSError):  # it is gone already
         return
     exchange_settings(settings)
@@ -50,6 +50,9 @@ def main() -> None:
     send = _sender(connection)
     _forward_logs(send, settings)
     logs.capture_prints()
+    if start is not None:
+        initializer, arguments = pickle.loads(start)  # noqa: S301 - our own parent
+        initializer(*arguments)
     while True:
         message = calls.get()
         usage = Usage()

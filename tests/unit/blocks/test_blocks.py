@@ -467,3 +467,19 @@ def test_a_whole_dictionary_can_be_secret() -> None:
     loaded = Vault.load("main")
     assert loaded.entries.get_secret_value() == {"key": PASSWORD}
     assert PASSWORD not in repr(loaded)
+
+
+def test_fields_that_a_block_does_not_declare_are_kept() -> None:
+    """Secrets among them are encrypted like the others."""
+
+    class Loose(Block):
+        host: str
+
+    given: dict[str, Any] = {"port": 5432, "password": SecretStr(PASSWORD)}
+    Loose(host="db", **given).save("main")
+
+    loaded: Any = Loose.load("main")
+    assert (loaded.host, loaded.port) == ("db", 5432)
+    (document,) = get_client().read_block_documents("loose")
+    assert document.data["port"] == 5432
+    assert PASSWORD not in repr(document)

@@ -152,6 +152,7 @@ def test_a_run_is_given_inputs(record: Record) -> None:
         ("n-2", {"n": 2}),
     ]
     (other,) = client.filter_flow_run_input(run.id, "other", 1)
+    assert other.decoded_value == json.loads(other.value)
     assert other.sender == "tests"
     client.delete_flow_run_input(run.id, "n-0")
     for call in (client.read_flow_run_input, client.delete_flow_run_input):

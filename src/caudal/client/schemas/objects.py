@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -91,6 +92,11 @@ class FlowRunInput(NamedTuple):
     value: str
     #: Who gave it.
     sender: str | None = None
+
+    @property
+    def decoded_value(self) -> Any:
+        """The input itself."""
+        return json.loads(self.value)
 
 
 class SetStateStatus(StrEnum):
