@@ -159,7 +159,7 @@ PARAMETERS = {
     "context.with_context": "fn",
     "logging.get_logger": "name=None",
     "logging.get_run_logger": "context=None **kwargs",
-    "logging.flow_run_logger": "flow_run flow=None **kwargs",
+    "logging.flow_run_logger": "flow_run=None flow=None flow_run_id=None **kwargs",
     "logging.task_run_logger": "task_run task=None flow_run=None flow=None **kwargs",
     "logging.disable_logger": "name",
     "logging.disable_run_logger": "",

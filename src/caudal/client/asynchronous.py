@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from caudal.artifacts.kinds import Artifact
+    from caudal.client.operations import Operations
     from caudal.client.schemas.filters import LogFilter
     from caudal.client.schemas.objects import (
         Flow,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     )
     from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
     from caudal.client.schemas.sorting import LogSort
-    from caudal.client.synchronous import SyncClient
     from caudal.flows import Flow as DecoratedFlow
     from caudal.model.checks import CheckResult
     from caudal.model.states import State
@@ -36,10 +36,10 @@ class AsyncClient(AsyncLimitMethods):
         client: What it does it with.
     """
 
-    def __init__(self, client: SyncClient) -> None:
+    def __init__(self, client: Operations) -> None:
         self._client = self._limits = client
 
-    def __enter__(self) -> SyncClient:
+    def __enter__(self) -> Operations:
         return self._client
 
     def __exit__(self, *_: object) -> None:

@@ -148,7 +148,7 @@ def test_runs_are_given_as_text_as_runtime_tells_them(client: Any) -> None:
     assert client.read_logs(task_run_id=str(task_run.id))[0].message == "step 2"
     client.create_flow_run_input(str(run.id), "answer", '{"value": 42}')
     assert client.read_flow_run_input(str(run.id), "answer") == '{"value": 42}'
-    found = client.filter_flow_run_input(str(run.id), "ans", 10)
+    found = client.filter_flow_run_input(str(run.id), "answ", 10)
     assert [(each.flow_run_id, each.key) for each in found] == [(run.id, "answer")]
     client.delete_flow_run_input("count-2", "answer")
-    assert client.filter_flow_run_input(run.id, "ans", 10) == []
+    assert client.filter_flow_run_input(run.id, "answ", 10) == []
