@@ -53,7 +53,8 @@ class Decorated(Generic[P, R_co, S]):
     defaults: ClassVar[dict[str, Any]]
 
     def __init__(self, fn: Callable[P, R_co], **options: Any) -> None:
-        self._given = fn
+        #: What was decorated first, and what this object is made of: a method, once it is bound.
+        self._origin = self._given = fn
         fn = getattr(fn, "__func__", fn) if _is_marked(fn) else fn
         if not callable(fn):
             msg = f"@{self.kind} decorates functions, not {fn!r}"
@@ -112,21 +113,21 @@ class Decorated(Generic[P, R_co, S]):
     @property
     def isclassmethod(self) -> bool:
         """Whether a class method was decorated."""
-        return isinstance(self._given, classmethod)
+        return isinstance(self._origin, classmethod)
 
     @property
     def isstaticmethod(self) -> bool:
         """Whether a static method was decorated."""
         return isinstance(self._given, staticmethod)
 
-    def with_options(self, **options: Any) -> Self:
-        """Return the same with some options changed; see the decorator for their meaning. None and ``NotSet`` keep an option as it is."""
+    def changed(self, options: Mapping[str, Any]) -> Self:
+        """Return the same with some options changed, which `with_options` does. None and ``NotSet`` keep an option as it is."""
         given = {
             name: value
             for name, value in options.items()
             if value is not None and value is not NotSet
         }
-        changed = type(self)(self._given, **{**self.options, **given})
+        changed = self._again(self._given, {**self.options, **given})
         kept = {
             moment: [*hooks]
             for moment, hooks in self.spec.hooks.items()
@@ -134,6 +135,11 @@ class Decorated(Generic[P, R_co, S]):
         }
         changed.set_hooks({**changed.spec.hooks, **kept})
         return changed
+
+    def _again(self, fn: Callable[..., Any], options: dict[str, Any]) -> Self:
+        made = type(self)(fn, **options)
+        made._origin = self._origin  # noqa: SLF001 - one of the same class
+        return made
 
     def on_completion(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook ``(decorated, run, state)`` run when a run completes."""
@@ -171,7 +177,7 @@ class Decorated(Generic[P, R_co, S]):
         if bind is None:  # an object that can be called, kept in a class
             return self
         method: Callable[P, R_co] = bind(instance, owner)
-        bound = type(self)(method, **{**self.options, "name": self.name})
+        bound = self._again(method, {**self.options, "name": self.name})
         bound.set_hooks(self.spec.hooks)
         return bound
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from caudal.decorated import running
 from caudal.twins import dispatched
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from caudal.futures import DistributedFuture
 
 P = ParamSpec("P")
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -37,7 +40,15 @@ class Delayable(Generic[P, R_co]):
             self, args or (), kwargs or {}, wait_for=wait_for, dependencies=dependencies
         )
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> DistributedFuture[R_co]:
+    @overload
+    def delay(
+        self: Delayable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any
+    ) -> DistributedFuture[T]: ...
+    @overload
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> DistributedFuture[R_co]: ...
+    @overload
+    def delay(self, *args: Any, **kwargs: Any) -> DistributedFuture[R_co]: ...
+    def delay(self, *args: Any, **kwargs: Any) -> Any:
         """Record a call for the processes that serve the task, and return a future of its result.
 
         The call is durable when this returns, and runs as soon as a process serves the task: see `serve`.

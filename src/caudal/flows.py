@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import partial
 from typing import (
@@ -13,7 +12,9 @@ from typing import (
     NoReturn,
     ParamSpec,
     Self,
+    TypedDict,
     TypeVar,
+    Unpack,
     cast,
     overload,
 )
@@ -24,12 +25,38 @@ from caudal.option_attributes import FlowAttributes
 from caudal.twins import dispatched, in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from caudal.filesystems import ResultStorage
+    from caudal.futures import Future
     from caudal.states import State
     from caudal.task_runners import TaskRunner
+
+    class FlowOptions(TypedDict, total=False):
+        """Every option of `flow`, for checkers of types."""
+
+        name: str | None
+        version: str | None
+        flow_run_name: str | Callable[..., str] | None
+        retries: int | None
+        retry_delay_seconds: float | None
+        task_runner: TaskRunner | type[TaskRunner] | None
+        description: str | None
+        timeout_seconds: float | None
+        validate_parameters: bool
+        persist_result: bool | None
+        result_storage: ResultStorage | None
+        durable: bool
+        result_serializer: Any
+        cache_result_in_memory: bool
+        log_prints: bool | None
+        on_completion: Sequence[Callable[..., Any]] | None
+        on_failure: Sequence[Callable[..., Any]] | None
+        on_cancellation: Sequence[Callable[..., Any]] | None
+        on_crashed: Sequence[Callable[..., Any]] | None
+        on_running: Sequence[Callable[..., Any]] | None
+
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -84,6 +111,16 @@ class Flow(FlowAttributes, Decorated[P, R_co, FlowSpec]):
 
     kind = "flow"
     defaults = _DEFAULTS
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, fn: Callable[P, R_co], **options: Unpack[FlowOptions]
+        ) -> None: ...
+
+    def with_options(self, **options: Unpack[FlowOptions]) -> Self:
+        """Return the same with some options changed; see `flow` for their meaning. None keeps an option as it is."""
+        return self.changed(cast("dict[str, Any]", options))
 
     def _default_name(self) -> str:
         return self.__name__.replace("_", "-")
@@ -142,6 +179,12 @@ class Flow(FlowAttributes, Decorated[P, R_co, FlowSpec]):
         return_state: Literal[False] = False,
         wait_for: Any,
         **kwargs: Any,
+    ) -> R_co: ...
+    @overload
+    def __call__(self, first: Future[Any], /, *args: Any, **kwargs: Any) -> R_co: ...
+    @overload
+    def __call__(
+        self, first: Any, second: Future[Any], /, *args: Any, **kwargs: Any
     ) -> R_co: ...
     def __call__(
         self,
@@ -249,13 +292,9 @@ class Flow(FlowAttributes, Decorated[P, R_co, FlowSpec]):
             ParameterTypeError: A parameter does not fit, or a required one is missing.
             SignatureMismatchError: The function has no such parameter.
         """
-        from caudal.engine.validation import Validator, complete  # noqa: PLC0415 - with the engine
+        from caudal.engine.validation import validated  # noqa: PLC0415 - with the engine
 
-        validator = Validator(self.fn, self.name)
-        checked = validator(complete(self.binder, parameters))
-        for doubt in validator.doubts:
-            logging.getLogger("caudal.flows").warning("%s", doubt)
-        return checked
+        return validated(self.binder, self.fn, parameters)
 
     def on_cancellation(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Have a hook ``(flow, flow_run, state)`` run when a run is cancelled."""
@@ -283,32 +322,10 @@ def _entrypoint(fn: Callable[..., Any]) -> str | None:
 
 
 @overload
-def flow(fn: Callable[P, R], /) -> Flow[P, R]: ...
+def flow(fn: Callable[P, R], /, **options: Unpack[FlowOptions]) -> Flow[P, R]: ...
 @overload
 def flow(
-    fn: None = None,
-    /,
-    *,
-    name: str | None = None,
-    version: str | None = None,
-    flow_run_name: str | Callable[..., str] | None = None,
-    retries: int | None = None,
-    retry_delay_seconds: float | None = None,
-    task_runner: TaskRunner | type[TaskRunner] | None = None,
-    description: str | None = None,
-    timeout_seconds: float | None = None,
-    validate_parameters: bool = True,
-    persist_result: bool | None = None,
-    result_storage: ResultStorage | None = None,
-    durable: bool = False,
-    result_serializer: Any = None,
-    cache_result_in_memory: bool = True,
-    log_prints: bool | None = None,
-    on_completion: list[Callable[..., Any]] | None = None,
-    on_failure: list[Callable[..., Any]] | None = None,
-    on_cancellation: list[Callable[..., Any]] | None = None,
-    on_crashed: list[Callable[..., Any]] | None = None,
-    on_running: list[Callable[..., Any]] | None = None,
+    fn: None = None, /, **options: Unpack[FlowOptions]
 ) -> Callable[[Callable[P, R]], Flow[P, R]]: ...
 def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a flow: each call of it becomes a recorded run.
@@ -332,7 +349,7 @@ def flow(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``on_completion``, ``on_failure``, ``on_cancellation``, ``on_crashed``, ``on_running``: hooks ``(flow, flow_run, state)``.
     """
     if fn is None:
-        return partial(Flow[..., Any], **options)
+        return partial(cast("Any", Flow), **options)
     return Flow(fn, **options)
 
 

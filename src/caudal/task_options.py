@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import timedelta
 
+    from caudal.asset_values import Asset
+    from caudal.filesystems import ResultStorage
     from caudal.model.assets import TaskAssets
+    from caudal.model.cache import CachePolicy
     from caudal.model.specs import TaskSpec
+    from caudal.states import State
+
+    class TaskOptions(TypedDict, total=False):
+        """Every option of `task`, for checkers of types."""
+
+        name: str | None
+        description: str | None
+        tags: Iterable[str] | None
+        version: str | None
+        cache_policy: CachePolicy | NotSetType | None
+        cache_key_fn: Callable[..., str | None] | None
+        cache_expiration: timedelta | None
+        task_run_name: str | Callable[..., str] | None
+        retries: int | None
+        retry_delay_seconds: (
+            float | Sequence[float] | Callable[[int], Sequence[float]] | None
+        )
+        retry_jitter_factor: float | None
+        persist_result: bool | None
+        result_storage: ResultStorage | None
+        result_storage_key: str | None
+        result_serializer: Any
+        cache_result_in_memory: bool
+        timeout_seconds: float | None
+        log_prints: bool | None
+        refresh_cache: bool | None
+        on_completion: Sequence[Callable[..., Any]] | None
+        on_failure: Sequence[Callable[..., Any]] | None
+        on_running: Sequence[Callable[..., Any]] | None
+        on_commit: Sequence[Callable[..., Any]] | None
+        on_rollback: Sequence[Callable[..., Any]] | None
+        retry_condition_fn: Callable[[Any, Any, State[Any]], Any] | None
+        viz_return_value: Any
+        asset_deps: Iterable[str | Asset] | None
 
 
 class NotSetType:

@@ -11,6 +11,8 @@ from typing import (
     ParamSpec,
     Self,
     TypeVar,
+    Unpack,
+    cast,
     overload,
 )
 
@@ -21,7 +23,6 @@ from caudal.option_attributes import TaskAttributes
 from caudal.task_options import (
     DEFAULTS,
     NotSet,
-    NotSetType,
     assets,
     exponential_backoff,
     is_plain,
@@ -30,13 +31,18 @@ from caudal.task_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
-    from datetime import timedelta
+    from collections.abc import (
+        AsyncGenerator,
+        Callable,
+        Coroutine,
+        Generator,
+        Iterable,
+        Mapping,
+    )
 
-    from caudal.filesystems import ResultStorage
     from caudal.futures import Future, FutureList
-    from caudal.model.cache import CachePolicy
     from caudal.states import State
+    from caudal.task_options import TaskOptions
 
 __all__ = [
     "NotSet",
@@ -53,6 +59,10 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    #: What a submitted task gives as a list.
+    _Streams = AsyncGenerator[T, Any] | Generator[T, Any, Any]
+
 _HOOKS = ("completion", "failure", "running", "commit", "rollback")
 
 
@@ -64,6 +74,16 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
 
     kind = "task"
     defaults = DEFAULTS
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, fn: Callable[P, R_co], **options: Unpack[TaskOptions]
+        ) -> None: ...
+
+    def with_options(self, **options: Unpack[TaskOptions]) -> Self:
+        """Return the same with some options changed; see `task` for their meaning. None and ``NotSet`` keep an option as it is."""
+        return self.changed(cast("dict[str, Any]", options))
 
     def _make_spec(self) -> TaskSpec:
         given = self.options
@@ -142,6 +162,12 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
         wait_for: Any,
         **kwargs: Any,
     ) -> R_co: ...
+    @overload
+    def __call__(self, first: Future[Any], /, *args: Any, **kwargs: Any) -> R_co: ...
+    @overload
+    def __call__(
+        self, first: Any, second: Future[Any], /, *args: Any, **kwargs: Any
+    ) -> R_co: ...
     def __call__(
         self,
         *args: Any,
@@ -165,6 +191,15 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
             self, args, kwargs, return_state=return_state, wait_for=wait_for
         )
 
+    # Futures stand for values: what the first forms refuse is taken by the last ones, which look at results alone.
+    @overload
+    def submit(
+        self: Task[..., _Streams[T]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any = None,
+        **kwargs: Any,
+    ) -> Future[list[T]]: ...
     @overload
     def submit(
         self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
@@ -192,7 +227,7 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
         self: Task[..., Coroutine[Any, Any, T]],
         *args: Any,
         return_state: Literal[False] = False,
-        wait_for: Any,
+        wait_for: Any = None,
         **kwargs: Any,
     ) -> Future[T]: ...
     @overload
@@ -200,7 +235,7 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
         self,
         *args: Any,
         return_state: Literal[False] = False,
-        wait_for: Any,
+        wait_for: Any = None,
         **kwargs: Any,
     ) -> Future[R_co]: ...
     def submit(
@@ -222,6 +257,15 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
             self, args, kwargs, return_state=return_state, wait_for=wait_for
         )
 
+    @overload
+    def map(
+        self: Task[..., _Streams[T]],
+        *args: Any,
+        return_state: Literal[False] = False,
+        wait_for: Any = None,
+        deferred: bool = False,
+        **kwargs: Any,
+    ) -> FutureList[list[T]]: ...
     @overload
     def map(
         self: Task[..., Coroutine[Any, Any, T]],
@@ -308,41 +352,10 @@ class Task(TaskAttributes, Decorated[P, R_co, TaskSpec], Delayable[P, R_co]):
 
 
 @overload
-def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+def task(fn: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, R]: ...
 @overload
 def task(
-    fn: None = None,
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    tags: Iterable[str] | None = None,
-    version: str | None = None,
-    cache_policy: CachePolicy | NotSetType | None = NotSet,
-    cache_key_fn: Callable[..., str | None] | None = None,
-    cache_expiration: timedelta | None = None,
-    task_run_name: str | Callable[..., str] | None = None,
-    retries: int | None = None,
-    retry_delay_seconds: float
-    | list[float]
-    | Callable[[int], list[float]]
-    | None = None,
-    retry_jitter_factor: float | None = None,
-    persist_result: bool | None = None,
-    result_storage: ResultStorage | None = None,
-    result_storage_key: str | None = None,
-    result_serializer: Any = None,
-    cache_result_in_memory: bool = True,
-    timeout_seconds: float | None = None,
-    log_prints: bool | None = None,
-    refresh_cache: bool | None = None,
-    on_completion: list[Callable[..., Any]] | None = None,
-    on_failure: list[Callable[..., Any]] | None = None,
-    on_running: list[Callable[..., Any]] | None = None,
-    on_commit: list[Callable[..., Any]] | None = None,
-    on_rollback: list[Callable[..., Any]] | None = None,
-    retry_condition_fn: Callable[[Any, Any, State[Any]], Any] | None = None,
-    asset_deps: Iterable[Any] | None = None,
+    fn: None = None, /, **options: Unpack[TaskOptions]
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Make a function a task: each call of it becomes a recorded run.
@@ -367,7 +380,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
             - ``on_commit``, ``on_rollback``: hooks ``(transaction)`` for the outcome of the transaction around a run.
     """
     if fn is None:
-        return partial(Task[..., Any], **options)
+        return partial(cast("Any", Task), **options)
     return Task(fn, **options)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, assert_type
 
-from caudal import State, allow_failure, flow, task, unmapped
-from caudal.futures import Future, FutureList, as_completed, wait
+from caudal import Flow, State, Task, allow_failure, flow, task, unmapped
+from caudal.futures import DistributedFuture, Future, FutureList, as_completed, wait
 from caudal.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
 
 
@@ -26,6 +26,31 @@ def label(number: int, *, unit: str = "m") -> str:
 async def fetch(address: str, *, tries: int = 3) -> bytes:
     """Return what is at an address."""
     return address.encode() * tries
+
+
+@task(viz_return_value=(1, 2), on_completion=(print,), asset_deps=["s3://a/b"])
+def pair(left: int, right: int) -> tuple[int, int]:
+    """Return two numbers."""
+    return left, right
+
+
+@task
+def numbers(count: int) -> Generator[int]:
+    """Yield numbers."""
+    yield from range(count)
+
+
+@task
+async def anumbers(count: int) -> AsyncGenerator[int]:
+    """Yield numbers."""
+    for number in range(count):
+        yield number
+
+
+@flow
+def inner(number: int) -> int:
+    """Return the number."""
+    return number
 
 
 class Source:
@@ -77,7 +102,25 @@ def pipeline(days: list[str], *, dry: bool = False) -> str:
         assert_type(done, Future[str])
     assert_type(wait(futures).done, set[Future[str]])
 
+    # Futures stand for values.
+    assert_type(label.submit(future), Future[str])
+    assert_type(label.submit(number=future, unit="km"), Future[str])
+    assert_type(label.submit(future, unit=label.submit(1)), Future[str])
+    assert_type(label(future, unit="km"), str)
+    assert_type(pair(1, future), tuple[int, int])
+    assert_type(label.delay(future), DistributedFuture[str])
+    assert_type(fetch.submit(label.submit(1)), Future[bytes])
+    assert_type(inner(future), int)
+
+    # What a submitted generator gives is a list.
+    assert_type(numbers.submit(3), Future[list[int]])
+    assert_type(anumbers.submit(3), Future[list[int]])
+    assert_type(numbers.map([1, 2]), FutureList[list[int]])
+    for number in numbers(3):
+        assert_type(number, int)
+
     assert_type(fetch.submit("a"), Future[bytes])
+    assert_type(fetch.delay("a"), DistributedFuture[bytes])
     assert_type(fetch.submit("a", return_state=True), State[bytes])
     assert_type(fetch.submit("a", wait_for=[future]), Future[bytes])
     assert_type(fetch.map(["a", "b"]), FutureList[bytes])
@@ -115,6 +158,9 @@ def options() -> None:
     assert_type(label.with_options(name="other").submit(3), Future[str])
     assert_type(fetch.with_options(tags={"slow"}).map(["a"]), FutureList[bytes])
     assert_type(pipeline.with_options(retries=3)(["monday"], dry=True), str)
+    assert_type(Task(len, name="length", retries=2).submit("abc"), Future[int])
+    assert_type(Flow(len, name="length").with_options(log_prints=True)("abc"), int)
+    assert_type(task(len, name="length")("abc"), int)
 
 
 def attributes() -> None:
@@ -137,5 +183,8 @@ async def main() -> None:
 
 
 count(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-label.submit("three")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+count.with_options(retrys=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+pipeline.with_options(retries="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+task(retrys=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+Task(len, retrys=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 pipeline(days=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

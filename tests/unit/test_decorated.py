@@ -102,6 +102,8 @@ def test_decorated_things_say_what_they_are() -> None:
     assert tank.above.ismethod
     assert not Tank.above.ismethod
     assert Tank.__dict__["kind"].isclassmethod
+    assert Tank.kind.isclassmethod
+    assert Tank.kind.with_options(name="other").isclassmethod
     assert Tank.double.isstaticmethod
     assert not Tank.double.isgenerator
     assert not Tank.double.isasync

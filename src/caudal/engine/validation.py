@@ -7,6 +7,7 @@ type of the hint, are right as they are, so that a simple script starts without 
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
@@ -180,13 +181,24 @@ def with_field_defaults(parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters in the function's order, with the defaults of those that are missing.
+def validated(
+    binder: Binder, fn: Callable[..., Any], parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Return parameters coerced to a flow's type hints, with the defaults of those that are missing; what cannot be checked is logged.
 
     Raises:
         SignatureMismatchError: The function has no such parameter.
-        ParameterTypeError: One without a default is missing.
+        ParameterTypeError: A parameter does not fit, or one without a default is missing.
     """
+    validator = Validator(fn, binder.name)
+    checked = validator(_complete(binder, parameters))
+    for doubt in validator.doubts:
+        logging.getLogger("caudal.flows").warning("%s", doubt)
+    return checked
+
+
+def _complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters in the function's order, with the defaults of those that are missing."""
     known = binder.signature.parameters
     kinds = {parameter.kind for parameter in known.values()}
     unknown = parameters.keys() - known.keys()
