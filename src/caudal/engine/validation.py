@@ -51,7 +51,7 @@ class Validator:
         checked: dict[str, Any] = {}
         for name, value in parameters.items():
             hint = hints.get(name)
-            if _is_field(value):  # a default that has none
+            if value is inspect.Parameter.empty or _is_field(value):
                 problems.append(f"{name}: Field required")
                 continue
             try:
@@ -198,7 +198,7 @@ def validated(
 
 
 def _complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters in the function's order, with the defaults of those that are missing."""
+    """Return parameters in the function's order, with the defaults of those that are missing; ``Parameter.empty`` where there is none."""
     known = binder.signature.parameters
     kinds = {parameter.kind for parameter in known.values()}
     unknown = parameters.keys() - known.keys()
@@ -212,10 +212,6 @@ def _complete(binder: Binder, parameters: dict[str, Any]) -> dict[str, Any]:
         for name, parameter in known.items()
         if name not in parameters and parameter.kind not in starred
     }
-    missing = [n for n, value in defaults.items() if value is inspect.Parameter.empty]
-    if missing:
-        problems = tuple(f"{name}: Field required" for name in missing)
-        raise ParameterTypeError(binder.name, problems)
     merged = {**with_field_defaults(defaults), **parameters}
     ordered = {name: merged[name] for name in known if name in merged}
     return {**ordered, **merged}

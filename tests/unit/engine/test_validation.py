@@ -308,8 +308,9 @@ def test_a_check_without_a_run_looks_at_names_and_defaults() -> None:
         "first": 1, "second": 2, "third": "x", "extra": "4",
     }  # fmt: skip
     assert strict.validate_parameters({"first": 1}) == {"first": 1, "second": 3}
-    with pytest.raises(ParameterTypeError, match="first: Field required"):
-        strict.validate_parameters({"second": 1})
+    with pytest.raises(ParameterTypeError, match="first: Field required") as caught:
+        strict.validate_parameters({"second": "x"})
+    assert len(caught.value.problems) == 2
     with pytest.raises(SignatureMismatchError, match="no parameter 'third'"):
         strict.validate_parameters({"first": 1, "third": 3})
 
