@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, Self, TypeVar, Unpack
 
 from caudal.asset_values import Asset, AssetProperties, add_asset_metadata
 from caudal.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from caudal.task_options import TaskOptions
 
 __all__ = [
     "Asset",
@@ -33,9 +35,10 @@ class MaterializingTask(Task[P, R_co]):
         "materialized_by": None,
     }
 
-    def with_options(self, *, by: str | None = None, **options: Any) -> Self:
+    def with_options(self, **options: Any) -> Self:
         """Return the same with some options changed, ``by`` among them; see `materialize`."""
-        return super().with_options(materialized_by=by, **options)
+        by = options.pop("by", None)
+        return self.changed({**options, "materialized_by": by})
 
     @property
     def assets(self) -> list[Asset]:
@@ -50,7 +53,7 @@ class MaterializingTask(Task[P, R_co]):
 
 
 def materialize(
-    *assets: str | Asset, by: str | None = None, **task_kwargs: Any
+    *assets: str | Asset, by: str | None = None, **task_kwargs: Unpack[TaskOptions]
 ) -> Callable[[Callable[P, R]], MaterializingTask[P, R]]:
     """Make a function a task that makes assets: each run that calls it is recorded with them and with what they were made of.
 
