@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from caudal.artifacts import Artifact, create_markdown_artifact
 from caudal.concurrency.sync import concurrency
 from caudal.context import FlowRunContext, TaskRunContext, get_run_context
 from caudal.states import Cancelled, Failed, StateType
+from caudal.transactions import transaction
 from caudal.variables import Variable
 
 if TYPE_CHECKING:
@@ -386,3 +388,16 @@ def test_the_log_line_of_a_failed_hook_begins_at_its_code(record: Record) -> Non
     line = next(line for line in record.logs() if "hook 'broken' failed" in line)
     assert line.count("  File ") == 1
     assert "in broken" in line
+
+
+def test_hooks_of_transactions_log_for_their_task_run(record: Record) -> None:
+    """Also where no flow is around."""
+    step = task(name="step")(lambda: 1)
+    step.on_commit(lambda _: get_run_logger().info("kept"))
+    step.on_rollback(lambda _: get_run_logger().info("undone"))
+    step()
+    with suppress(ValueError), transaction():
+        step()
+        raise ValueError
+    lines = record.client.read_logs()
+    assert {line.message for line in lines if line.task_run_id} >= {"kept", "undone"}

@@ -188,6 +188,18 @@ def test_a_hint_that_cannot_be_resolved_does_not_hide_the_others(
     assert "name 'Decimal' is not defined" in said[0]
 
 
+def test_a_check_without_a_run_says_what_it_cannot_check(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a warning of the logger of flows."""
+
+    @flow
+    def around(price: Decimal) -> None: ...
+
+    assert around.validate_parameters({"price": "x"}) == {"price": "x"}
+    assert "parameter 'price' of flow 'around' is not checked" in caplog.text
+
+
 def test_hints_that_name_what_is_local_are_checked() -> None:
     """A class within a function is found, also when that function has returned."""
 
