@@ -278,7 +278,9 @@ class Keeping:
             if results.is_expired(stored):
                 self._miss("the result stored under its cache key had expired")
                 return None
-            return Kept(stored, results.read(stored, self._place), recorded)
+            value = results.read(stored, self._place)
+            results.note(stored, self._run.scope, self._place)
+            return Kept(stored, value, recorded)
         except (LedgerError, StorageError) as error:
             if not isinstance(error, (ResultLostError, ResultCorruptedError)):
                 raise
