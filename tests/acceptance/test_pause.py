@@ -123,7 +123,7 @@ def test_a_durable_run_whose_process_died_while_it_waited_waits_again(
     kill_paused(sound_lab, "600")
     name = sound_lab.flow_run().name
     shown = sound_lab.run("caudal", "flow-run", "explain", name)
-    assert f"{name} is Suspended" in shown.out
+    assert f"{name} has been Suspended" in shown.out
     assert "no process works on it" in shown.out
     assert "works on it" not in shown.out.replace("no process works on it", "")
     until = sound_lab.flow_run().details["pause"]["until"]
