@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from caudal import flow, get_client, task
+from caudal import apause_flow_run, flow, get_client, resume_flow_run, task
 from caudal.exceptions import FlowRunTimeoutError
 from caudal.flow_runs import wait_for_flow_run
 from caudal.futures import DistributedFuture, FlowRunFuture
@@ -182,3 +182,31 @@ def test_a_read_that_waits_for_a_lock_can_be_given_up() -> None:
     locks.acquire_lock("k", "somebody")
     soon(given_up(store.aread("k")))
     locks.release_lock("k", "somebody")
+
+
+def test_a_paused_coroutine_leaves_its_place_to_who_resumes_it() -> None:
+    """A flow that a task of a bounded runner calls is paused; another task of the runner has it go on."""
+
+    @flow
+    async def approved() -> str:
+        await apause_flow_run(timeout=LONG, poll_interval=POLL)
+        return "approved"
+
+    @task
+    async def asks() -> str:
+        return await approved()
+
+    @task
+    def approves() -> None:
+        client = get_client(sync_client=True)
+        while not (waiting := [run for run in client.read_flow_runs() if run.state.is_paused()]):  # fmt: skip
+            time.sleep(POLL)
+        resume_flow_run(waiting[0].id)
+
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=1))
+    def around() -> str:
+        asked = asks.submit()
+        approves.submit()
+        return asked.result()
+
+    assert around() == "approved"

@@ -365,7 +365,7 @@ def hold_one(number: int) -> int:
 @pytest.mark.usefixtures("client")
 def test_coroutines_that_wait_in_a_bounded_runner_do_not_block_it() -> None:
     """Who holds the slots may need a place of the runner for a task of its own."""
-    waiting = threading.Barrier(4)
+    inside, go_on = threading.Event(), threading.Event()
 
     @task
     def part() -> int:
@@ -374,19 +374,21 @@ def test_coroutines_that_wait_in_a_bounded_runner_do_not_block_it() -> None:
     @task
     def holds() -> int:
         with concurrency("db", occupy=2):
-            waiting.wait(30)
+            inside.set()
+            go_on.wait(30)
             return part.submit().result()
 
     @task
     async def waits() -> int:
-        await asyncio.to_thread(waiting.wait, 30)
         async with in_coroutines.concurrency("db", occupy=2, timeout_seconds=30):
             return 2
 
-    @flow(task_runner=ThreadPoolTaskRunner(max_workers=4))
+    @flow(task_runner=ThreadPoolTaskRunner(max_workers=2))
     def around() -> list[int]:
         first = holds.submit()
+        inside.wait(30)
         others = [waits.submit() for _ in range(3)]
+        go_on.set()
         return [future.result() for future in (first, *others)]
 
     assert around() == [1, 2, 2, 2]
