@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import count
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from caudal.exceptions import HashError
 from caudal.model.hashing import owner_hash
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 ONLY_HERE = "only here: "
 _met_here = count(1)
 
-#: By function and variable: a value that it closed over, and the hash that it had when it was first met.
-_first_met: WeakKeyDictionary[Any, dict[str, tuple[Any, str]]] = WeakKeyDictionary()
+#: By function and variable: what gives the value that it closed over, and the hash that this had when it was first met.
+_first_met: WeakKeyDictionary[
+    FunctionType, dict[str, tuple[Callable[[], Any], str]]
+] = WeakKeyDictionary()
 
 
 def closure_hashes(fn: Callable[..., Any], here: str | None) -> dict[str, str]:
@@ -39,19 +41,25 @@ def closure_hashes(fn: Callable[..., Any], here: str | None) -> dict[str, str]:
         HashError: One has no stable hash.
     """
     hashes: dict[str, str] = {}
-    met: dict[str, tuple[Any, str]] | None = None
-    for name, value in _closed_over(fn):
-        if met is None:
-            met = _first_met.setdefault(fn, {})
+    for function, name, value in _closed_over(fn):
+        met = _first_met.setdefault(function, {})
+        known = met.get(name)
+        if known is None or known[0]() is not value:
+            known = met[name] = _reference(value), _closed_hash(name, value, here)
         unique, copies = name, 1
         while unique in hashes:
             copies += 1
             unique = f"{name}#{copies}"
-        known = met.get(unique)
-        if known is None or known[0] is not value:
-            known = met[unique] = value, _closed_hash(name, value, here)
         hashes[unique] = known[1]
     return hashes
+
+
+def _reference(value: Any) -> Callable[[], Any]:
+    """Return what gives a value that does not keep it alive, where its type allows that: it may lead back to the function."""
+    try:
+        return ref(value)
+    except TypeError:
+        return lambda: value
 
 
 def _closed_hash(name: str, value: Any, here: str | None) -> str:
@@ -63,8 +71,8 @@ def _closed_hash(name: str, value: Any, here: str | None) -> str:
         return f"{ONLY_HERE}{here} {next(_met_here)}"
 
 
-def _closed_over(fn: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the variables that a callable and what it wraps close over and only read, with their values.
+def _closed_over(fn: Any) -> Iterator[tuple[FunctionType, str, Any]]:
+    """Yield functions in a callable, and the variables that they close over and only read, with their values.
 
     What a function assigns itself is what it does, not what it goes by.
     """
@@ -82,7 +90,7 @@ def _closed_over(fn: Any) -> Iterator[tuple[str, Any]]:
             except ValueError:  # not assigned yet
                 continue
             if not any(value is layer for layer in inside):
-                yield name, value
+                yield function, name, value
 
 
 @lru_cache(1024)

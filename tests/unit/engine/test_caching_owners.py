@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import pytest
 
 from caudal import flow, task
 from caudal.cache_policies import INPUTS, TASK_SOURCE
+from caudal.model.hashing_closures import closure_hashes
 from caudal.resume import resume_flow_run
 
 if TYPE_CHECKING:
@@ -293,3 +296,42 @@ def test_a_lock_in_a_closure_does_not_keep_a_resumed_run_from_its_results(
     assert program(fails=True)(return_state=True).is_failed()
     resume_flow_run(program(fails=False), record.flow().id)
     assert record.tasks()["work-0"].run_count == 1
+
+
+def test_a_method_that_closes_over_a_lock_is_cached_in_its_process() -> None:
+    """Its function is the same each time that it is bound."""
+    calls: list[int] = []
+    lock = threading.Lock()
+
+    class Worker:
+        @task(persist_result=True)
+        def work(self, x: int) -> int:
+            with lock:
+                calls.append(x)
+            return x
+
+    worker = Worker()
+    assert run(lambda: (worker.work(1), worker.work(1))) == (1, 1)
+    assert calls == [1]
+
+
+def test_what_a_task_closes_over_does_not_keep_it_alive() -> None:
+    """A task that closes over itself, or over an object that holds it, is forgotten with it."""
+
+    class Holder:
+        task: Any = None
+
+    def made() -> ref[Any]:
+        holder = Holder()
+
+        @task
+        def work(x: int) -> int:
+            return work(x - 1) if x and holder.task else x
+
+        holder.task = work
+        assert closure_hashes(work.fn, "here").keys() == {"holder", "work"}
+        return ref(work.fn)
+
+    forgotten = made()
+    gc.collect()
+    assert forgotten() is None
