@@ -11,9 +11,14 @@ from caudal.engine.liveness import is_alive
 from caudal.engine.pausing import response_key
 from caudal.exceptions import FlowPauseTimeout, RunInputError
 from caudal.ledger.port import Batch, FlowWrite
-from caudal.ledger.takeover import check_claimable
+from caudal.ledger.takeover import (
+    check_claimable,
+    expiry,
+    is_expired,
+    is_lost_pause,
+)
 from caudal.model.inputs import RunInputChange
-from caudal.model.runs import Fence, FlowRunChange, Move
+from caudal.model.runs import Fence, FlowRunChange
 from caudal.resume import load_recorded_flow, resume_flow_run
 
 if TYPE_CHECKING:
@@ -48,16 +53,18 @@ def answer(row: FlowRunRow, run_input: Any, *, force: bool = False) -> bool:
         FlowRunNotResumableError: It completed, or a live process works on it.
     """
     engine = current_engine()
-    pause: dict[str, Any] | None = row.details.get("pause")
-    if row.state_type != "PAUSED" or pause is None:
-        pause = {}
-    until = pause.get("until")
-    if until is not None and timestamp() >= until:
+    if is_expired(row, timestamp()):
         _expire(row)
         raise FlowPauseTimeout(row.name)
+    pause: dict[str, Any] = row.details.get("pause") or {}
+    if row.state_type != "PAUSED":
+        pause = {}
     _give(row, pause, run_input)
     if engine.ledger.control.go_on(row.id, timestamp(), is_alive):
         return True
+    row = _without_its_process(row)
+    if is_lost_pause(row):
+        _put_behind(row)
     leases = {lease.owner: lease for lease in engine.ledger.leases()}
     lease = leases.get(row.owner or b"")
     again = force and row.state_type != "COMPLETED"
@@ -94,12 +101,28 @@ def _is_wrapped(value: Any) -> bool:
     return isinstance(value, dict) and [*cast("Any", value)] == ["value"]
 
 
+def _without_its_process(row: FlowRunRow) -> FlowRunRow:
+    """Return a flow run as it is once it is known whether its process is gone."""
+    engine = current_engine()
+    engine.sweep()
+    return engine.ledger.flow_run(row.id) or row
+
+
+def _put_behind(row: FlowRunRow) -> None:
+    """Record that somebody has resumed a flow run whose process is gone, so that it does not wait again."""
+    pauses = [*row.details.get("pauses", ()), row.details["pause"]["key"]]
+    _write(row, FlowRunChange(details={"pauses": list(dict.fromkeys(pauses))}))
+
+
 def _expire(row: FlowRunRow) -> None:
-    """Close a suspended run that it is too late to resume; one that waits in a process is closed by that."""
-    if row.owner is not None:
-        return
-    move = Move("FAILED", "Failed", timestamp(), "It was paused and never resumed.")
+    """Close a run that it is too late to resume; one that waits in a living process is closed by that."""
+    row = _without_its_process(row)
+    if row.owner is None and is_expired(row, timestamp()):
+        _write(row, expiry(row, timestamp()))
+
+
+def _write(row: FlowRunRow, change: FlowRunChange) -> None:
     batch = Batch()
-    batch.writes.append(FlowWrite(row.id, FlowRunChange([move])))
+    batch.writes.append(FlowWrite(row.id, change))
     batch.fences[row.id] = Fence(None, row.attempt)
     current_engine().ledger.commit(batch)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
+from caudal.engine.liveness import is_alive
 from caudal.ledger.port import RunFilter
+from caudal.ledger.takeover import is_gone
 from caudal.model.ids import format_id
 from caudal.model.states import is_terminal
 
@@ -219,7 +221,7 @@ def _owner(ledger: Ledger, row: FlowRunRow) -> str:
     if row.owner is None:
         return "; no process works on it"
     for lease in ledger.leases():
-        if lease.owner == row.owner:
+        if lease.owner == row.owner and not is_gone(lease, timestamp(), is_alive):
             return f"; process {lease.pid} on {lease.host} works on it"
     return "; the process that worked on it is gone"
 

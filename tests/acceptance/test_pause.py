@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -105,3 +106,47 @@ def test_a_script_that_waits_can_be_cancelled(sound_lab: Lab) -> None:
     assert sound_lab.run("caudal", "flow-run", "cancel", name).status == 0
     assert sound_lab.end_of(process).status == 1
     assert sound_lab.flow_run().state_name == "Cancelled"
+
+
+def kill_paused(lab: Lab, seconds: str) -> None:
+    """Kill the process of a durable flow that waits."""
+    process = lab.start("approval.py", "lasting", seconds)
+    wait_for_state_of(lab, "Paused")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_durable_run_whose_process_died_while_it_waited_waits_again(
+    sound_lab: Lab,
+) -> None:
+    """The next call goes on with it, and what nobody has approved is not taken for approved."""
+    kill_paused(sound_lab, "600")
+    name = sound_lab.flow_run().name
+    shown = sound_lab.run("caudal", "flow-run", "explain", name)
+    assert f"{name} is Suspended" in shown.out
+    assert "no process works on it" in shown.out
+    assert "works on it" not in shown.out.replace("no process works on it", "")
+    until = sound_lab.flow_run().details["pause"]["until"]
+    second = sound_lab.start("approval.py", "lasting", "600")
+    wait_for_state(sound_lab, "Paused")
+    row = sound_lab.flow_run()
+    assert (row.attempt, row.details["pause"]["until"]) == (2, until)
+    resume = ("caudal", "flow-run", "resume", name, "--input", '{"approved": true}')
+    assert sound_lab.run(*resume).status == 0
+    assert sound_lab.end_of(second).status == 0
+    assert sound_lab.noted() == ["loaded", "approved True"]
+    assert sound_lab.flow_run().state_type == "COMPLETED"
+
+
+def test_a_run_whose_process_died_is_not_resumed_too_late(sound_lab: Lab) -> None:
+    """It fails as it would have in its process."""
+    kill_paused(sound_lab, "1")
+    until = sound_lab.flow_run().details["pause"]["until"]
+    sound_lab.wait_until(lambda: time.time() > until, "its time is over")  # noqa: TID251
+    name = sound_lab.flow_run().name
+    resume = ("caudal", "flow-run", "resume", name, "--input", '{"approved": true}')
+    late = sound_lab.run(*resume)
+    assert late.status != 0
+    assert "not resumed in time" in late.err
+    assert sound_lab.flow_run().state_type == "FAILED"
+    assert sound_lab.noted() == ["loaded"]

@@ -321,7 +321,11 @@ def test_a_pause_that_nobody_ends_is_an_error(record: Record) -> None:
 
     with pytest.raises(FlowPauseTimeout, match="not resumed in time"):
         forgotten()
-    assert record.flow().state_name == "Failed"
+    run = record.flow()
+    assert run.state_name == "Failed"
+    again = run_again(forgotten, run.id)
+    with pytest.raises(FlowPauseTimeout):  # it asks again: nobody has agreed
+        again.result()
 
 
 def test_a_retry_passes_the_pauses_behind_it(

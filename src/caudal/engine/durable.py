@@ -23,6 +23,7 @@ from caudal.exceptions import (
     FlowRunNotResumableError,
     HashError,
 )
+from caudal.ledger.takeover import is_lost_pause
 from caudal.model.hashing import owner_hash, stable_hash
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def take_lost_run(
     _wait_for_certainty(key, parts)
     parts.sweep()
     for row in parts.ledger.unfinished(key):
-        if row.state_type == "CRASHED":
+        if row.state_type == "CRASHED" or is_lost_pause(row):
             try:
                 return parts.claim(row.id)
             except FlowRunNotResumableError:  # another process was faster

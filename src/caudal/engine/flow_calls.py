@@ -181,6 +181,7 @@ def _scope_of(
     scope.tags = frozenset(row.tags)
     scope.enter(row)
     scope.pauses = list(row.details.get("pauses", ()))
+    scope.lost_pause = row.details.get("pause")
     scope.resumed = True
     return scope
 

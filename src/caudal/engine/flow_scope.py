@@ -127,6 +127,8 @@ class FlowScope:
         self.stop = Stop(self)
         #: Keys of the pauses that the run has behind it, and how many its code has met.
         self.pauses: list[str] = []
+        #: The pause in which a process that died waited; None where there is none.
+        self.lost_pause: dict[str, Any] | None = None
         self._pauses_met = 0
         #: Whether the run is another process's, which has a task of it execute here.
         self.is_part = False

@@ -60,6 +60,9 @@ class Pausing:
         self._name, self._wanted = name, wanted
         self.key = key or scope.next_pause()
         self._until = None if timeout is None else timestamp() + timeout
+        lost = scope.lost_pause or {}
+        if (lost.get("key"), lost.get("name")) == (self.key, name):
+            self._until = lost["until"]
         #: Whether the run has this pause behind it.
         self.has_passed = self.key in scope.pauses
 
@@ -117,7 +120,9 @@ class Pausing:
             and timestamp() >= self._until
             and row.state_type == "PAUSED"
         ):
-            scope.move("RUNNING", "Running", None, {"pause": None})
+            scope.pauses.remove(self.key)  # run again, the flow asks again
+            behind = {"pause": None, "pauses": scope.pauses}
+            scope.move("RUNNING", "Running", None, behind)
             raise FlowPauseTimeout(scope.name)
         return False
 

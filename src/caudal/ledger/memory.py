@@ -18,7 +18,6 @@ from caudal.ledger.port import Receipt
 from caudal.ledger.prefixes import id_range
 from caudal.ledger.takeover import (
     OPEN,
-    SWEPT,
     WRITER_SECONDS,
     check_claimable,
     is_gone,
@@ -148,7 +147,7 @@ class MemoryLedger:
             swept: list[bytes] = []
             for row in filter(_is_owned, rows):
                 lease = self._leases.get(row.owner or b"")
-                if row.state_type in SWEPT and is_gone(lease, now, is_alive):
+                if is_gone(lease, now, is_alive):
                     tasks = self._open_tasks(row.id)
                     self.commit(plan_sweep(row, tasks, now, recovery_limit))
                     swept.append(row.id)

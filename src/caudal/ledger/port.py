@@ -280,7 +280,8 @@ class Ledger(Protocol):
 
         RUNNING, PENDING and SCHEDULED ones (these waited in their process for a retry) go to CRASHED, CANCELLING ones
         to CANCELLED, and their owner is taken away, so that a process that only seemed to be gone is refused
-        from here on. PAUSED ones need no process and stay. Gone means: no lease, an expired lease, or a lease for which
+        from here on. PAUSED ones lose their owner and are ``Suspended``, their pause not among those behind them; when its time is
+        over they go to FAILED. Gone means: no lease, an expired lease, or a lease for which
         ``is_alive`` is false. Each move is conditional on owner and attempt. Runs without an owner are left alone.
         Expired leases that no open run names are deleted, and what is known of writers' batches of more than a day ago. A second call finds nothing.
 

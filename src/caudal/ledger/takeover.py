@@ -9,6 +9,9 @@ the fencing token: each batch carries it, and the ledger refuses a batch whose t
                                                   v
                                    RUNNING, owner B, attempt 2
 
+A run that waits for somebody is no less whole without its process: a sweep leaves it suspended, and whoever resumes it claims it. Only when nobody
+has by the end of its time does it fail.
+
 A process that only seemed to be gone (a suspended laptop, a long pause of the machine) finds out with its next
 batch: after a sweep the owner differs, after a claim the attempt does too. What it did in between stays unwritten.
 
@@ -18,9 +21,10 @@ transaction, which makes the decision atomic: of two sweeps or two claims at onc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.exceptions import FlowRunNotResumableError
+from caudal.ledger.control import PAUSED, SUSPENDED
 from caudal.ledger.port import Batch, FlowWrite, TaskWrite
 from caudal.model.runs import FlowRunChange, Move, TaskRunChange
 from caudal.model.states import TERMINAL, StateType, is_terminal
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Kinds of state in which a task run is still open.
 OPEN = tuple(kind.value for kind in StateType if kind not in TERMINAL)
-#: Kinds of state that a sweep closes. A paused run needs no process: it stays as it is.
+#: Kinds of state that a sweep closes.
 SWEPT = frozenset({"SCHEDULED", "PENDING", "RUNNING", "CANCELLING"})
 
 #: How long a ledger remembers a writer's last batch.
@@ -71,18 +75,23 @@ def orphans(
     now: float,
     is_alive: Callable[[Lease], bool],
 ) -> Iterator[FlowRunRow]:
-    """Yield the flow runs that a sweep closes, of those that are open and have an owner."""
+    """Yield the flow runs that a sweep closes or suspends, of those that are open and have an owner."""
     known = {lease.owner: lease for lease in leases}
     for row in in_hand:
         lease = known.get(row.owner or b"")
-        if row.state_type in SWEPT and is_gone(lease, now, is_alive):
+        if not is_terminal(row.state_type) and is_gone(lease, now, is_alive):
             yield row
 
 
 def plan_sweep(
     row: FlowRunRow, open_tasks: Iterable[TaskRunRow], now: float, limit: int
 ) -> Batch:
-    """Return the batch that closes a flow run whose owner is gone; a durable one that was lost too often is given up."""
+    """Return the batch that closes a flow run whose owner is gone; a durable one that was lost too often is given up.
+
+    One that waits for somebody is suspended.
+    """
+    if row.state_type == "PAUSED":
+        return _plan_suspend(row, open_tasks, now)
     move = _closing_move(row, now)
     losses = _losses(row) + 1
     batch = Batch()
@@ -97,6 +106,51 @@ def plan_sweep(
         change.details = {"losses": losses, "given_up": True}
     batch.writes.append(FlowWrite(row.id, change))
     return batch
+
+
+def _plan_suspend(
+    row: FlowRunRow, open_tasks: Iterable[TaskRunRow], now: float
+) -> Batch:
+    """Return the batch that lets a paused flow run wait without its process, or closes it when its time is over."""
+    batch = Batch()
+    batch.writes += close_tasks(open_tasks, Move("CRASHED", "Crashed", now, GONE))
+    change = FlowRunChange(owner=None)
+    pause: dict[str, Any] = row.details.get("pause") or {}
+    if is_expired(row, now):
+        change = expiry(row, now)
+        change.owner = None
+    elif row.state_name == PAUSED:
+        message = f"The process that waited is gone. Go on with: caudal flow-run resume {row.name}"
+        change.moves = [Move("PAUSED", SUSPENDED, now, message)]
+        change.details = {"pauses": _without(row, pause.get("key"))}
+    batch.writes.append(FlowWrite(row.id, change))
+    return batch
+
+
+def is_expired(row: FlowRunRow, now: float) -> bool:
+    """Say whether a flow run is paused or suspended, and the time is over in which it could be resumed."""
+    pause: dict[str, Any] = row.details.get("pause") or {}
+    until: float | None = pause.get("until")
+    return row.state_type == "PAUSED" and until is not None and now >= until
+
+
+def expiry(row: FlowRunRow, now: float) -> FlowRunChange:
+    """Return the change that closes a flow run which nobody resumed in time; run again, it asks again."""
+    move = Move("FAILED", "Failed", now, "It was paused and never resumed.")
+    key: str | None = row.details["pause"].get("key")
+    return FlowRunChange([move], details={"pause": None, "pauses": _without(row, key)})
+
+
+def is_lost_pause(row: FlowRunRow) -> bool:
+    """Say whether a flow run waits for somebody, and has lost the process in which it did."""
+    pause: dict[str, Any] = row.details.get("pause") or {}
+    is_paused = row.state_type == "PAUSED" and pause.get("name") == PAUSED
+    return is_paused and row.owner is None
+
+
+def _without(row: FlowRunRow, key: str | None) -> list[str]:
+    """Return the pauses that a flow run has behind it, without the one in which it waits."""
+    return [each for each in row.details.get("pauses", ()) if each != key]
 
 
 def _losses(row: FlowRunRow) -> int:
@@ -132,10 +186,25 @@ def plan_claim(
         change.details = {"losses": 0, "given_up": False}
     elif len(moves) > 1:
         change.details = {"losses": _losses(row) + 1}
-    if row.details.get("pause") is not None:
-        change.details = {**(change.details or {}), "pause": None}
+    change.details = {**(change.details or {}), **_pause_of_claimed(row)} or None
     batch.writes.append(FlowWrite(row.id, change, reopen=True))
     return batch
+
+
+def _pause_of_claimed(row: FlowRunRow) -> dict[str, Any]:
+    """Return what is known of the pause in which a flow run was, when it is taken over.
+
+    It is over, unless the run waited in a process that died and nobody has resumed it: then it waits again, until the same time.
+    """
+    pause: dict[str, Any] | None = row.details.get("pause")
+    if pause is None:
+        return {}
+    key: str | None = pause.get("key")
+    if row.state_name == PAUSED and row.owner is not None:
+        return {"pauses": _without(row, key)}
+    if pause.get("name") == PAUSED and key not in row.details.get("pauses", ()):
+        return {}
+    return {"pause": None}
 
 
 def check_claimable(

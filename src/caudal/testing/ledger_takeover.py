@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from os import urandom
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caudal.exceptions import FlowRunNotResumableError, ObjectNotFound
-from caudal.ledger.port import RunFilter
+from caudal.ledger.port import Batch, FlowWrite, RunFilter
 from caudal.model.ids import format_id
-from caudal.model.runs import Fence
+from caudal.model.runs import Fence, FlowRunChange
 from caudal.testing.samples import SampleRun, lease_of, moment, raised
 
 if TYPE_CHECKING:
@@ -188,13 +188,69 @@ class TakeoverConformance:
         assert {expired.id, killed.id} == {row.id for row in rows}
 
     def test_a_sweep_leaves_runs_that_need_no_process(self, ledger: Ledger) -> None:
-        """Runs without an owner, paused and ended ones stay as they are."""
+        """Runs without an owner and ended ones stay as they are."""
         for kind in ("SCHEDULED", "PENDING"):
             run = SampleRun()
             ledger.commit(run.batch(run.creation(kind, owner=None)))
-        for kind in ("PAUSED", "COMPLETED", "FAILED"):
+        for kind in ("COMPLETED", "FAILED"):
             SampleRun().start(ledger, kind)
         assert not ledger.sweep(LATER, dead)
+
+    def test_a_run_whose_process_died_while_it_waited_waits_on(
+        self, ledger: Ledger
+    ) -> None:
+        """It is suspended, not lost; claimed, it has the pause before it, and the time until which it waits."""
+        run, pause = self._paused(ledger, until=LATER)
+        ledger.commit(run.batch(run.task("RUNNING")))
+        (row,) = ledger.sweep(moment(), dead)
+        assert (row.state_type, row.state_name) == ("PAUSED", "Suspended")
+        assert (row.owner, "losses" in row.details) == (None, False)
+        assert (row.details["pause"], row.details["pauses"]) == (pause, ["1"])
+        (task,) = ledger.task_runs(RunFilter(flow_run_id=run.id))
+        assert task.state_type == "CRASHED"
+        assert not ledger.sweep(LATER, dead)
+        row = ledger.claim(run.id, urandom(16), moment(), alive)
+        assert (row.details["pause"], row.details["pauses"]) == (pause, ["1"])
+
+    def test_a_paused_run_that_is_claimed_before_a_sweep_waits_again(
+        self, ledger: Ledger
+    ) -> None:
+        """As if the sweep had come first."""
+        run, pause = self._paused(ledger, until=None)
+        row = ledger.claim(run.id, urandom(16), moment(), dead)
+        assert (row.state_type, row.attempt) == ("RUNNING", 2)
+        assert (row.details["pause"], row.details["pauses"]) == (pause, ["1"])
+
+    def test_a_resumed_run_has_its_pause_behind_it(self, ledger: Ledger) -> None:
+        """Whoever resumes it says so before it is claimed."""
+        run, _ = self._paused(ledger, until=None)
+        ledger.sweep(moment(), dead)
+        batch = Batch()
+        change = FlowRunChange(details={"pauses": ["1", "2"]})
+        batch.writes.append(FlowWrite(run.id, change))
+        ledger.commit(batch)
+        row = ledger.claim(run.id, urandom(16), moment(), alive)
+        assert (row.details["pause"], row.details["pauses"]) == (None, ["1", "2"])
+
+    def test_a_paused_run_without_a_process_fails_when_its_time_is_over(
+        self, ledger: Ledger
+    ) -> None:
+        """Run again, it asks again."""
+        run, _ = self._paused(ledger, until=moment())
+        (row,) = ledger.sweep(LATER, dead)
+        assert (row.id, row.state_type, row.owner) == (run.id, "FAILED", None)
+        assert "never resumed" in row.details["message"]
+        assert (row.details["pause"], row.details["pauses"]) == (None, ["1"])
+
+    def _paused(
+        self, ledger: Ledger, *, until: float | None
+    ) -> tuple[SampleRun, dict[str, Any]]:
+        """Return a run that waits in its process for the second time, and its pause."""
+        run = SampleRun().start(ledger)
+        pause = {"key": "2", "name": "Paused", "until": until}
+        details = {"pause": pause, "pauses": ["1", "2"]}
+        ledger.commit(run.batch(run.change("PAUSED", details=details)))
+        return run, pause
 
     def test_a_sweep_fences_the_old_owner_off(self, ledger: Ledger) -> None:
         """A process that only seemed to be gone finds out with its next batch."""
@@ -207,16 +263,13 @@ class TakeoverConformance:
         assert (row.state_type, row.task_count) == ("CRASHED", 0)
 
     def test_a_sweep_deletes_leases_that_nobody_needs(self, ledger: Ledger) -> None:
-        """Expired leases go unless an open run names them, live ones stay."""
-        paused, idle, live = (
-            SampleRun().start(ledger, "PAUSED"),
-            *map(urandom, (16, 16)),
-        )
-        ledger.renew(lease_of(paused.owner, moment()))
+        """Expired leases go, those of runs that are closed with them too, live ones stay."""
+        run, idle, live = SampleRun().start(ledger), urandom(16), urandom(16)
+        ledger.renew(lease_of(run.owner, moment()))
         ledger.renew(lease_of(idle, moment()))
         ledger.renew(lease_of(live, LATER))
         ledger.sweep(moment(), alive)
-        assert {paused.owner, live} == {lease.owner for lease in ledger.leases()}
+        assert [live] == [lease.owner for lease in ledger.leases()]
 
     def test_a_swept_run_can_be_claimed(self, ledger: Ledger) -> None:
         """What crashed is resumed under the next attempt."""

@@ -32,6 +32,15 @@ def paused() -> None:
     note(f"approved {pause_flow_run(wait_for_input=form, poll_interval=0.02).approved}")
 
 
+@flow(durable=True)
+def lasting(seconds: float) -> None:
+    """Wait in this process for some time, if need be in another one."""
+    load()
+    form = Approval.with_initial_data("Publish the numbers?")
+    approval = pause_flow_run(wait_for_input=form, poll_interval=0.02, timeout=seconds)
+    note(f"approved {approval.approved}")
+
+
 @flow
 def suspended() -> None:
     """Give the process up."""
@@ -55,4 +64,4 @@ def steps() -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    globals()[sys.argv[1]](*map(float, sys.argv[2:]))
