@@ -262,7 +262,7 @@ def _task(
         inside = RunFilter(_BROKEN, flow_run_id=row.flow_run_id)
         if not broken and row.flow_run_id is not None:
             broken = ledger.task_runs(inside, limit=_LOOK_AT)
-        text = _failure(row.name, row.state_name, details, row.run_count)
+        text = _failure(row.name, row.state_name, details, details.get("failures", 0))
         return Reason(text, _each(ledger, _causes(row, broken), depth, broken))
     if is_terminal(row.state_type):
         return Reason(f"{row.name}: {_ended(row.state_name, details)}")

@@ -15,6 +15,7 @@ from caudal.exceptions import (
     ScriptError,
 )
 from caudal.flows import load_flow_from_entrypoint
+from caudal.ledger.takeover import was_cut_off
 from caudal.model.downstream import calls_of, named, to_run_again
 from caudal.running import run_scope
 
@@ -54,7 +55,9 @@ def resume_flow_run(
     used = recorded_parameters(engine, row) if parameters is None else parameters
     bound = _bound(flow, row, used)
     again = force and row.state_type != "COMPLETED"
-    scope = make_resumed(flow.spec, engine.claim(row.id, again=again), bound, engine)
+    goes_on = was_cut_off(row) and not again
+    claimed = engine.claim(row.id, again=again)
+    scope = make_resumed(flow.spec, claimed, bound, engine, goes_on=goes_on)
     return run_scope(flow.spec, scope, return_state=True)
 
 

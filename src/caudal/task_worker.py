@@ -153,7 +153,7 @@ class TaskWorker:
         engine = current_engine()
         flow = _flow_around(row, task)
         try:
-            scope = resume_flow_run(flow.spec, row, {}, engine)
+            scope = resume_flow_run(flow.spec, row, {}, engine, goes_on=True)
             scope.durable_key = row.durable_key
             scope.keeps_errors = True
             outcome = run_scope(flow.spec, scope, return_state=True)

@@ -259,6 +259,40 @@ def test_a_lost_run_can_be_given_up(sound_lab: Lab) -> None:
     assert [row.attempt for row in sound_lab.flow_runs()] == [1, 2]
 
 
+def test_failed_tries_count_when_the_process_dies(sound_lab: Lab) -> None:
+    """With one retry a task fails twice and no more; the try in which its process died says nothing of it."""
+    assert sound_lab.run("tries.py", "between").status == -9
+    done = sound_lab.run("tries.py", "between")
+    assert done.status == 1
+    assert "ValueError: no" in done.err
+    assert sound_lab.noted() == ["hopeless"] * 3
+    row = sound_lab.flow_run()
+    assert (row.state_type, row.attempt) == ("FAILED", 2)
+    shown = sound_lab.run("caudal", "flow-run", "explain", row.name)
+    assert "hopeless-0 is Failed after 2 attempts" in shown.out
+
+
+def test_a_task_that_failed_is_not_tried_again_when_the_process_dies(
+    sound_lab: Lab,
+) -> None:
+    """The flow's code gets the same exceptions, and goes the same way; who resumes a run that ended has all tries again."""
+    for _ in range(2):
+        assert sound_lab.run("tries.py", "handled").status == -9
+    done = sound_lab.run("tries.py", "handled")
+    assert (done.status, done.out) == (0, "caught [0, 1]\n")
+    assert Counter(sound_lab.noted()) == {"failing 0": 2, "failing 1": 2, "step": 3}
+    retry = ("caudal", "flow-run", "retry", sound_lab.flow_run().name)
+    assert sound_lab.run(*retry, "--from", "step").status == 0
+    assert Counter(sound_lab.noted()) == {"failing 0": 4, "failing 1": 4, "step": 4}
+
+
+def test_tries_of_a_flow_count_when_its_process_dies(sound_lab: Lab) -> None:
+    """They are those of the flow, whatever process makes them."""
+    assert sound_lab.run("tries.py", "stubborn").status == -9
+    assert sound_lab.run("tries.py", "stubborn").status == 1
+    assert sound_lab.noted() == ["stubborn"] * 3
+
+
 @pytest.mark.parametrize("lives", [True, False])
 def test_a_call_waits_for_news_of_a_process_elsewhere(
     sound_lab: Lab, *, lives: bool

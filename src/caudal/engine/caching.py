@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine.logs import task_logger
-from caudal.engine.recorded import is_forgotten
+from caudal.engine.recorded import failed_tries, is_forgotten
 from caudal.engine.results import USUAL, StoredValue
 from caudal.engine.snapshots import CacheContext
 from caudal.exceptions import (
@@ -157,6 +157,31 @@ class Keeping:
         run.at, run.data = kept.recorded.ended_at or run.at, data
         run.scope.restored += 1
         run.close()
+
+    def adopt_failure(self, recorded: Recorded) -> bool:
+        """End the run as an earlier attempt did whose tries all failed, and say whether it had; it is not tried again.
+
+        The inputs and the source have to be the same, and the exception to be kept: else it is another call, or the flow's code would not know it.
+        """
+        run, row = self._run, recorded.task(self._run.path)
+        if row is None or row.state_type != "FAILED" or self._key is None:
+            return False
+        details = row.details or {}
+        if not failed_tries(run.scope, row) or details.get("error_key") is None:
+            return False
+        if self._difference(details) is not None:
+            return False
+        try:
+            error = run.scope.parts.results.load(details["error_key"])
+        except CaudalError as problem:
+            self._warn(problem)
+            return False
+        run.forget_news()  # the ledger has it all already
+        run.type, run.state_name, run.data = "FAILED", row.state_name, error
+        run.message = details.get("message")
+        task_logger(run).error("%s (in an earlier attempt; no try is left)", run.message)  # fmt: skip
+        run.close()
+        return True
 
     def refuse(self, mismatch: ResumeMismatchError) -> None:
         """Fail the run in this process, and leave what is recorded of it as it is."""

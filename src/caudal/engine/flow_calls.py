@@ -67,7 +67,7 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
 
             row = take_lost_run(spec, parameters, parts)
             if row is not None:
-                return resume_flow_run(spec, row, parameters, parts)
+                return resume_flow_run(spec, row, parameters, parts, goes_on=True)
         return _new_flow_run(spec, parameters, parts, None, None)
     outer = cast("FlowScope", parent.scope)
     path = _child_path(parent, spec)
@@ -128,6 +128,7 @@ def resume_flow_run(
     parent: Run | None = None,
     *,
     again: Container[str] = frozenset(),
+    goes_on: bool = False,
 ) -> FlowScope:
     """Return the scope of a flow run that this process has claimed, with what it did before.
 
@@ -138,9 +139,16 @@ def resume_flow_run(
         parts: What it works with.
         parent: The run whose code made the call, None at the top.
         again: Paths of what is to be done again, although it was done before.
+        goes_on: Whether it was cut off, so that failed tries count.
     """
     scope = _scope_of(spec, row, parameters, parts, parent)
     _open(scope)
+    scope.goes_on = goes_on
+    failures: int = row.details.get("failures", 0)
+    if goes_on:
+        scope.failures = failures
+    elif failures:
+        scope.know(details={"failures": 0})
     if again:
         tasks, flows = recorded_runs(parts, row.id)
         forget_results(
@@ -219,7 +227,10 @@ def go_on_with_child(
     except FlowRunNotResumableError:
         return None
     again = _Everything() if is_forgotten(row.details) else frozenset[str]()
-    return resume_flow_run(spec, claimed, parameters, parts, parent, again=again)
+    goes_on = cast("FlowScope", parent.scope).goes_on
+    return resume_flow_run(
+        spec, claimed, parameters, parts, parent, again=again, goes_on=goes_on
+    )
 
 
 class _Everything:
@@ -244,6 +255,9 @@ def _open(scope: FlowScope) -> None:
     scope.storage = spec.storage
     if scope.storage is None and scope.parent is not None:
         scope.storage = cast("FlowScope", scope.parent.scope).storage
+    scope.keeps_errors = spec.durable or (
+        scope.parent is not None and cast("FlowScope", scope.parent.scope).keeps_errors
+    )
     scope.log_prints = _first(
         spec.log_prints,
         scope.parent.scope.log_prints if scope.parent else None,

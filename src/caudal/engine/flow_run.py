@@ -102,13 +102,13 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         retry = retry_policy(
             settings.flows_default_retries, settings.flows_default_retry_delay_seconds
         )
-    failures = 0
+    is_retry = False
     while True:
         scope.check()
         scope.stop.check()
-        if failures or not scope.resumed:
-            scope.move("RUNNING", "Retrying" if failures else "Running")
-        if scope.parent is None or failures == 0:
+        if is_retry or not scope.resumed:
+            scope.move("RUNNING", "Retrying" if is_retry else "Running")
+        if scope.parent is None or not is_retry:
             flow_logger(scope).info(
                 "%s flow run %r for flow %r",
                 "Resuming"
@@ -122,11 +122,13 @@ def _attempts(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
         if (
             not state.is_failed()
             or retry is None
-            or failures >= retry.retries
+            or scope.failures >= retry.retries
             or scope.lost is not None
         ):
             return state
-        failures += 1
+        is_retry = True
+        scope.failures = failures = scope.failures + 1
+        scope.know(details={"failures": failures})
         delay = retry.delay(failures, scope.parts.random)
         message = f"{state.message}. Retry {failures}/{retry.retries} will start in {delay:g} second(s)."
         flow_logger(scope).warning("%s", message)

@@ -112,6 +112,10 @@ class FlowScope:
         self.recorded: Recorded | None = None
         #: Whether this process took the run over, so that it is running already.
         self.resumed = False
+        #: Whether it goes on where another process was cut off, so that failed tries count.
+        self.goes_on = False
+        #: How often the flow's function has failed.
+        self.failures = 0
         self.created_at = self.at = timestamp()
         #: When its code started first; None before.
         self.begun_at: float | None = None

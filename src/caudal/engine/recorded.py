@@ -9,6 +9,9 @@ may change between two attempts, and whatever still makes the same calls finds i
 
 Neither ever serves a result that is not that of the call. What happens instead is the setting ``resume_mismatch``: the function is called,
 and a warning names both sides; or the call raises ``ResumeMismatchError``, and what is on record stays as it is.
+
+Where an attempt goes on with one that was cut off, because its process died or it was suspended, the failed tries of its tasks count: a task
+has no more of them than its retries allow. Where somebody runs again what came to an end of its own, they are counted anew.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from caudal.exceptions import ResumeMismatchError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import Scope
     from caudal.model.runs import FlowRunRow, TaskRunRow
 
@@ -33,9 +37,10 @@ class Recorded:
         tasks: Its task runs, in the order in which they were made.
         flows: The flow runs that its code called, likewise.
         strict: Whether a call that does not match is an error.
+        goes_on: Whether the attempt goes on where the last one was cut off, so that failed tries count.
     """
 
-    __slots__ = ("_flows", "_made", "_met", "_order", "_strict", "_tasks")
+    __slots__ = ("_flows", "_made", "_met", "_order", "_strict", "_tasks", "goes_on")
 
     def __init__(
         self,
@@ -43,7 +48,9 @@ class Recorded:
         flows: Iterable[FlowRunRow],
         *,
         strict: bool,
+        goes_on: bool,
     ) -> None:
+        self.goes_on: bool = goes_on
         self._tasks = {row.path: row for row in tasks}
         self._flows = {row.details.get("path"): row for row in flows}
         self._strict = strict
@@ -91,6 +98,18 @@ class Recorded:
         if self._strict:
             raise ResumeMismatchError(scope.name, difference)
         flow_logger(scope).warning("%s. %s", difference, instead)
+
+
+def failed_tries(scope: FlowScope, row: TaskRunRow | None) -> int:
+    """Return how many tries of a recorded call have failed since its flow's function was called last.
+
+    Args:
+        scope: The flow run.
+        row: What is recorded of the call, None when nothing is.
+    """
+    details: dict[str, Any] = (row and row.details) or {}
+    is_of_this_try = details.get("flow_failures", 0) == scope.failures
+    return details.get("failures", 0) if is_of_this_try else 0
 
 
 def is_forgotten(details: Mapping[str, Any] | None) -> bool:

@@ -26,7 +26,7 @@ def load_recorded(scope: FlowScope) -> None:
     scope.journal.barrier().wait()
     tasks, flows = recorded_runs(scope.parts, scope.id)
     strict = get_current_settings().resume_mismatch == "error"
-    scope.recorded = Recorded(tasks, flows, strict=strict)
+    scope.recorded = Recorded(tasks, flows, strict=strict, goes_on=scope.goes_on)
 
 
 def recorded_runs(

@@ -15,6 +15,7 @@ from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
+from caudal.engine.recorded import failed_tries
 from caudal.engine.returns import (
     awaited_runs,
     describe,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from caudal.engine.caching import Keeping
     from caudal.engine.commands import Command
     from caudal.engine.parts import InputRun
+    from caudal.engine.recorded import Recorded
     from caudal.model.specs import TaskSpec
     from caudal.runners.port import Runner
 
@@ -147,6 +149,12 @@ def _kept_or_called(
         message = f"Its result could not be kept: {error}"
         yield from _fail(run, State(_FAILED, "Failed", message, error))
         return
+    recorded = run.scope.recorded
+    if kept is None and recorded is not None and recorded.goes_on:
+        has_failed = yield Io(keeping.adopt_failure, recorded)
+        if has_failed:
+            yield from _hooks(run, "failure")
+            return
     if kept is None:
         if _is_durable(run):
             yield Io(_keep_inputs, run)  # before the function can change them
@@ -162,6 +170,8 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
 ) -> Generator[Command, Any, None]:
     """Call the function until it succeeds or no retry is left."""
     spec, failures = run.spec, 0
+    if run.scope.recorded is not None:
+        failures = _failed_before(run, run.scope.recorded)
     while True:
         if run.tags is not None:
             yield from limited.acquire(run, run.tags)
@@ -193,6 +203,15 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
         failures += 1
         if not (yield from _prepare_retry(run, state, failures)):
             return
+
+
+def _failed_before(run: LiveTask, recorded: Recorded) -> int:
+    """Return how many tries of a run count that failed in an attempt at its flow run which was cut off."""
+    failures = failed_tries(run.scope, recorded.task(run.path))
+    if not failures or recorded.goes_on:
+        return failures
+    run.know(failures=0)
+    return 0
 
 
 def _derived_state(value: Any) -> Generator[Command, Any, State[Any]]:
@@ -253,6 +272,9 @@ def _prepare_retry(
     run: LiveTask, state: State[Any], failures: int
 ) -> Generator[Command, Any, bool]:
     """Wait for the next attempt and say that there is one, or end the run."""
+    run.know(failures=failures)
+    if run.scope.failures:
+        run.know(flow_failures=run.scope.failures)
     retry = _retry_policy(run)
     again = (
         retry is not None

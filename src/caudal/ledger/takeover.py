@@ -148,6 +148,12 @@ def is_lost_pause(row: FlowRunRow) -> bool:
     return is_paused and row.owner is None
 
 
+def was_cut_off(row: FlowRunRow) -> bool:
+    """Say whether a flow run that is to be taken over was stopped in the middle, instead of having come to an end of its own."""
+    is_lost = row.state_type == "CRASHED" and row.details.get("message") == GONE
+    return is_lost or not is_terminal(row.state_type)
+
+
 def _without(row: FlowRunRow, key: str | None) -> list[str]:
     """Return the pauses that a flow run has behind it, without the one in which it waits."""
     return [each for each in row.details.get("pauses", ()) if each != key]
