@@ -99,23 +99,26 @@ def test_an_async_flow_pauses_without_blocking_its_loop(
     record: Record, when_paused: Callable[..., None]
 ) -> None:
     """The plain name gives an awaitable there, as its twin does."""
-    when_paused(lambda name: asyncio.run(aresume_flow_run(name)))
-    ticks: list[int] = []
+    ticked, has_ticked = threading.Event(), []
+
+    def resume(name: str) -> None:
+        has_ticked.append(ticked.wait(10))
+        asyncio.run(aresume_flow_run(name))
+
+    when_paused(resume)
 
     async def tick() -> None:
-        while True:
-            ticks.append(1)
-            await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL)
+        ticked.set()
 
     @flow
-    async def paused() -> bool:
+    async def paused() -> None:
         ticking = asyncio.create_task(tick())
         await apause_flow_run(poll_interval=POLL)
-        before = len(ticks)
-        ticking.cancel()
-        return before > 1
+        await ticking
 
-    assert asyncio.run(paused())
+    asyncio.run(paused())
+    assert has_ticked == [True]
     assert "Paused" in record.states(record.flow())
 
 
