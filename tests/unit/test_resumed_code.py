@@ -78,6 +78,66 @@ def test_a_renamed_task_is_named_with_the_one_on_record(record: Record) -> None:
     ]
 
 
+def test_removed_calls_are_named(record: Record) -> None:
+    """Fewer turns of a loop, those of a task too, and a child flow likewise."""
+
+    @flow
+    def child() -> None:
+        ran.append("child")
+
+    @task
+    def around(turns: int) -> None:
+        for number in range(turns):
+            read(number)
+
+    def first() -> None:
+        for number in range(7):
+            check(number)
+        child()
+        around(2)
+
+    attempt(first)
+    assert another_attempt(record, lambda: [check(0), around(1)]).is_completed()
+    assert warnings(record) == [
+        (
+            "'check-1', 'check-2', 'check-3', 'check-4', 'check-5' and 2 more of the flow completed in an earlier attempt, "
+            "and this one did not call them. What was done stays as it is."
+        ),
+        "'read-1' of around-0 completed in an earlier attempt, and this one did not call it. What was done stays as it is.",
+    ]
+
+
+def test_a_removed_call_can_be_an_error(record: Record) -> None:
+    """The flow run fails when its function has ended, and what is on record stays."""
+    attempt(lambda: [read(0), check(1), read(2)])
+    with temporary_settings({"resume_mismatch": "error"}):
+        state = another_attempt(record, lambda: [read(0), read(2)])
+    with pytest.raises(
+        ResumeMismatchError, match="'check-0' of the flow completed in an earlier"
+    ):
+        state.result()
+    assert ran == []
+    assert another_attempt(record, lambda: [read(0), check(1), read(2)]).is_completed()
+    assert ran == []
+
+
+def test_a_flow_that_fails_again_says_what_it_left_out(record: Record) -> None:
+    """What came after its last call is not missed: it did not come so far. Its own error stays."""
+    attempt(lambda: [read(0), check(1), read(2), check(3)])
+
+    def fails_earlier() -> None:
+        read(0)
+        read(2)
+        raise ConnectionError
+
+    with temporary_settings({"resume_mismatch": "error"}):
+        state = another_attempt(record, fails_earlier)
+    assert isinstance(state.data, ConnectionError)
+    assert warnings(record) == [
+        "'check-0' of the flow completed in an earlier attempt, and this one did not call it."
+    ]
+
+
 def test_a_task_put_in_between_disturbs_no_other(record: Record) -> None:
     """What stands after it finds its results."""
     attempt(lambda: [read(0), read(1)])

@@ -72,8 +72,10 @@ def make_flow_run(spec: FlowSpec, parameters: dict[str, Any]) -> FlowScope:
     outer = cast("FlowScope", parent.scope)
     path = _child_path(parent, spec)
     recorded = None
-    if outer.recorded is not None and not spec.is_generator:
+    if outer.recorded is not None:
         recorded = outer.recorded.flow(path)
+        if spec.is_generator:
+            recorded = None
     return (
         recorded and go_on_with_child(spec, recorded, parameters, parent)
     ) or _new_flow_run(spec, parameters, outer.parts, parent, path)

@@ -153,6 +153,8 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
             yield scope.stop.until(scope.dispatcher.when_drained)
         scope.check()
         scope.stop.check()
+        if scope.recorded is not None:
+            scope.recorded.conclude(scope, failed=False)
         return final_state(value)
     except (LeaseLostError, LedgerError):
         raise
@@ -170,6 +172,8 @@ def _attempt(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
             user_traceback(error),
         )
         yield from _stop_tasks(scope, "the flow run failed", interrupt=False)
+        if scope.recorded is not None:
+            scope.recorded.conclude(scope, failed=True)
         message = f"Flow run encountered an exception: {describe(error)}"
         return State("FAILED", message=message, data=error)
 
