@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from caudal.engine.composition import current_engine
 from caudal.engine.finding import find_flow_run
@@ -16,11 +16,11 @@ from caudal.exceptions import (
 )
 from caudal.flows import load_flow_from_entrypoint
 from caudal.ledger.takeover import was_cut_off
-from caudal.model.downstream import calls_of, named, to_run_again
+from caudal.model.downstream import Again, calls_of, named, to_run_again
 from caudal.running import run_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from caudal.flows import Flow
@@ -75,7 +75,8 @@ def retry_flow_run(
 
     Args:
         given: The flow run: its id, the start of its id, or its name.
-        from_tasks: What is to be done again: task runs (``load-0``) or tasks, all of whose runs are meant (``load``).
+        from_tasks: What is to be done again: task runs (``load-0``) or tasks, all of whose runs are meant (``load``). What the flow does not call itself
+            is looked for in the flows that it called; a path (``child-0/load-0``) says where.
         parameters: Parameters that change; the others are those on record.
         flow: The flow, as it is in today's code; None loads it from the file on record.
 
@@ -102,32 +103,80 @@ def retry_flow_run(
             "or change a parameter (-p NAME=VALUE, parameters={...})."
         )
         raise FlowRunNotResumableError(row.name, reason)
-    again = paths_to_run_again(row, from_tasks)
+    again = _to_run_again(row, from_tasks)
     claimed = engine.claim(row.id, again=True)
     scope = make_resumed(flow.spec, claimed, bound, engine, again=again)
     return run_scope(flow.spec, scope, return_state=True)
 
 
-def paths_to_run_again(row: FlowRunRow, from_tasks: Sequence[str]) -> frozenset[str]:
+def paths_to_run_again(row: FlowRunRow, from_tasks: Sequence[str]) -> list[str]:
     """Return the paths of the runs in a flow run that are to run again when it is retried from some tasks.
 
     Args:
         row: The flow run.
-        from_tasks: Task runs or tasks.
+        from_tasks: Task runs or tasks; see `retry_flow_run`.
+
+    Raises:
+        ObjectNotFound: The flow run has none of a name.
+    """
+    again = _to_run_again(row, from_tasks)
+    return [] if again is None else sorted(_shown(again))
+
+
+def _shown(again: Again) -> Iterator[str]:
+    yield from cast("frozenset[str]", again.paths)
+    for path, inner in again.within.items():
+        yield from (f"{path}/{each}" for each in _shown(inner))
+
+
+def _to_run_again(row: FlowRunRow, from_tasks: Sequence[str]) -> Again | None:
+    """Return what is to run again of a flow run, None when nothing was chosen.
 
     Raises:
         ObjectNotFound: The flow run has none of a name.
     """
     if not from_tasks:
-        return frozenset()
-    calls = calls_of(*recorded_runs(current_engine(), row.id))
-    chosen: set[str] = set()
+        return None
+    found: set[str] = set()
+    again = _chosen(row.id, from_tasks, "", found)
     for name in from_tasks:
-        found = named(calls, name)
-        if not found:
+        if name not in found:
             raise ObjectNotFound("task run", name, row.name)
-        chosen |= found
-    return to_run_again(calls, chosen)
+    return again
+
+
+def _chosen(
+    flow_run_id: bytes, names: Sequence[str], prefix: str, found: set[str]
+) -> Again:
+    """Return what of a flow run is to run again when some names are chosen.
+
+    Args:
+        flow_run_id: The flow run.
+        names: What to look for; in the flows that it called, what it has not itself.
+        prefix: Where its calls are, seen from the outermost flow run: nothing there, or a path that ends with a slash.
+        found: Names that mean something are added here.
+    """
+    tasks, flows = recorded_runs(current_engine(), flow_run_id)
+    calls = calls_of(tasks, flows)
+    chosen: set[str] = set()
+    left: list[str] = []
+    for name in names:
+        paths = named(calls, name) | named(calls, name.removeprefix(prefix))
+        chosen |= paths
+        if paths:
+            found.add(name)
+        else:
+            left.append(name)
+    inner: dict[str, Again] = {}
+    for flow in flows if left else ():
+        path: str | None = flow.details.get("path")
+        if path is not None and path not in chosen:
+            again = _chosen(flow.id, left, f"{prefix}{path}/", found)
+            if again.paths or again.within:
+                inner[path] = again
+    paths = to_run_again(calls, chosen, inner)
+    within = {path: again for path, again in inner.items() if path not in paths}
+    return Again(paths, within)
 
 
 def load_recorded_flow(row: FlowRunRow) -> Flow[..., Any]:

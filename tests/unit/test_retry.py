@@ -10,7 +10,7 @@ import pytest
 from caudal import flow, task
 from caudal.cache_policies import INPUTS
 from caudal.exceptions import FlowRunNotResumableError, ObjectNotFound
-from caudal.resume import resume_flow_run, retry_flow_run
+from caudal.resume import paths_to_run_again, resume_flow_run, retry_flow_run
 
 if TYPE_CHECKING:
     from tests.conftest import Record
@@ -97,6 +97,9 @@ def test_a_chosen_task_and_what_follows_is_done_again(record: Record) -> None:
     assert retry(record, "load-0").is_completed()
     assert ran == ["load"]
     assert record.flow().attempt == 3
+    assert record.flow().details["restored_task_runs"] == 2
+    retry(record, "extract")
+    assert record.flow().details["restored_task_runs"] == 0
 
 
 def test_a_chosen_task_is_done_again_in_spite_of_a_cache(record: Record) -> None:
@@ -147,6 +150,42 @@ def test_a_chosen_flow_is_done_again_with_its_tasks(record: Record) -> None:
     assert state.is_completed()
     assert ran == ["extract", "transform", "load", "around"]
     assert record.flow("pipeline").attempt == 2
+
+
+def test_a_task_of_a_child_flow_can_be_chosen(record: Record) -> None:
+    """Of the child flow, it is done again and what follows from it; in the parent, what follows from the child."""
+
+    @task
+    def publish(done: str) -> str:
+        did("publish")
+        return f"published {done}"
+
+    @flow(persist_result=True)
+    def parent() -> str:
+        extract(5)
+        return publish(around())
+
+    parent()
+    run = record.flow("parent").id
+
+    def again(name: str) -> list[str]:
+        ran.clear()
+        state = retry_flow_run(run, from_tasks=[name], flow=parent)
+        assert state.result() == "published loaded clean_raw_1"
+        return ran.copy()
+
+    expected = ["transform", "load", "around", "publish"]
+    assert again("transform") == expected
+    assert again("around-0/pipeline-0/transform-0") == expected
+    assert again("load-0") == expected[1:]
+    assert again("extract-0")[0] == "extract"  # the nearest one of the name
+    assert again("pipeline") == ["extract", *expected]
+    with pytest.raises(ObjectNotFound, match="pipeline-0/publish"):
+        again("around-0/pipeline-0/publish")
+    assert paths_to_run_again(record.client.find_flow_run(run), ["load"]) == [
+        "around-0/pipeline-0/load-0",
+        "publish-0",
+    ]
 
 
 def test_the_flow_is_loaded_from_the_file_on_record(record: Record) -> None:

@@ -124,7 +124,7 @@ def retried_job(
     used = read_parameters(flow, texts, recorded) if texts else {}
     again = paths_to_run_again(row, from_tasks)
     if again:
-        click.echo(f"To be done again: {', '.join(sorted(again))}.", err=True)
+        click.echo(f"To be done again: {', '.join(again)}.", err=True)
     return Job(
         row.id,
         flow.spec.is_async,

@@ -22,20 +22,21 @@ from caudal.engine.parameters import (
     record_parameters,
 )
 from caudal.engine.recorded import is_forgotten
-from caudal.engine.recovery import forget_results, load_recorded, recorded_runs
+from caudal.engine.recovery import forget_results, load_recorded
 from caudal.engine.streams import stream_async, stream_sync
 from caudal.exceptions import (
     CaudalError,
     DurableParametersError,
     FlowRunNotResumableError,
 )
+from caudal.model.downstream import Again
 from caudal.model.ids import new_id
 from caudal.model.jsonable import jsonable
 from caudal.model.runs import Fence
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Container, Generator
+    from collections.abc import AsyncGenerator, Generator
 
     from caudal.engine.parts import Parts, Run
     from caudal.model.runs import FlowRunRow
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 _FRAMES = 12
 #: Nested flows for which there is room beyond Python's own limit; more would use up the thread's stack.
 _DEEPEST = 500
+#: Facts that are those of an attempt alone.
+_OF_AN_ATTEMPT = ("failures", "restored_task_runs")
 _RECURSION_LIMIT = sys.getrecursionlimit()
 
 
@@ -129,7 +132,7 @@ def resume_flow_run(
     parts: Parts,
     parent: Run | None = None,
     *,
-    again: Container[str] = frozenset(),
+    again: Again | None = None,
     goes_on: bool = False,
 ) -> FlowScope:
     """Return the scope of a flow run that this process has claimed, with what it did before.
@@ -140,24 +143,20 @@ def resume_flow_run(
         parameters: What it is called with now.
         parts: What it works with.
         parent: The run whose code made the call, None at the top.
-        again: Paths of what is to be done again, although it was done before.
+        again: What is to be done again, although it was done before.
         goes_on: Whether it was cut off, so that failed tries count.
     """
     scope = _scope_of(spec, row, parameters, parts, parent)
     _open(scope)
     scope.goes_on = goes_on
-    failures: int = row.details.get("failures", 0)
-    if goes_on:
-        scope.failures = failures
-    elif failures:
-        scope.know(details={"failures": 0})
-    if again:
-        tasks, flows = recorded_runs(parts, row.id)
-        forget_results(
-            scope,
-            [task for task in tasks if task.path in again],
-            [flow for flow in flows if str(flow.details.get("path")) in again],
-        )
+    stale = [name for name in _OF_AN_ATTEMPT if row.details.get(name)]
+    if goes_on and "failures" in stale:
+        stale.remove("failures")
+        scope.failures = row.details["failures"]
+    if stale:
+        scope.know(details=dict.fromkeys(stale, 0))
+    if again is not None:
+        forget_results(scope, row.id, again)
     load_recorded(scope)
     if scope.durable_key is not None and scope.durable_key == row.durable_key:
         return scope  # it has the same parameters
@@ -228,7 +227,9 @@ def go_on_with_child(
         claimed = parts.claim(row.id, again=True)
     except FlowRunNotResumableError:
         return None
-    again = _Everything() if is_forgotten(row.details) else frozenset[str]()
+    again: Again | None = None
+    if is_forgotten(row.details) and not row.details.get("forgotten_in_part"):
+        again = Again(_Everything(), {})
     goes_on = cast("FlowScope", parent.scope).goes_on
     return resume_flow_run(
         spec, claimed, parameters, parts, parent, again=again, goes_on=goes_on

@@ -10,11 +10,10 @@ from caudal.model.runs import FlowRunChange, TaskRunChange
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import Parts
     from caudal.ledger.port import Batch
+    from caudal.model.downstream import Again
     from caudal.model.runs import FlowRunRow, TaskRunRow
 
 _PAGE = 5000
@@ -53,20 +52,44 @@ def recorded_runs(
     return tasks, flows[::-1]
 
 
-def forget_results(
-    scope: FlowScope, tasks: Iterable[TaskRunRow], flows: Iterable[FlowRunRow]
-) -> None:
-    """Record that the results of runs in a flow run are not to be used again, so that the runs are made again in any attempt."""
-    scope.journal.put(_Forget(scope, list(tasks), list(flows)))
+def forget_results(scope: FlowScope, flow_run_id: bytes, again: Again) -> None:
+    """Record that the results of runs are not to be used again, so that the runs are made again in any attempt.
+
+    Args:
+        scope: The flow run that is taken up again.
+        flow_run_id: Itself, or a flow run below it.
+        again: What is to be done again of it.
+    """
+    tasks, flows = recorded_runs(scope.parts, flow_run_id)
+    by_path = [(str(flow.details.get("path")), flow) for flow in flows]
+    forget = _Forget(
+        scope,
+        [task for task in tasks if task.path in again.paths],
+        [flow for path, flow in by_path if path in again.paths],
+        [flow for path, flow in by_path if path in again.within],
+    )
+    scope.journal.put(forget)
+    for path, flow in by_path:
+        if path in again.within:
+            forget_results(scope, flow.id, again.within[path])
 
 
 class _Forget:
     """Results that are to be forgotten, on their way into the ledger."""
 
     def __init__(
-        self, scope: FlowScope, tasks: list[TaskRunRow], flows: list[FlowRunRow]
+        self,
+        scope: FlowScope,
+        tasks: list[TaskRunRow],
+        flows: list[FlowRunRow],
+        parts: list[FlowRunRow],
     ) -> None:
-        self._scope, self._tasks, self._flows = scope, tasks, flows
+        self._scope, self._tasks = scope, tasks
+        #: With whether only a part of each is to be forgotten.
+        self._flows = [
+            *((flow, False) for flow in flows),
+            *((flow, True) for flow in parts),
+        ]
 
     def collect(self, batch: Batch) -> None:
         """Add the changes to a batch."""
@@ -76,5 +99,6 @@ class _Forget:
         for row in self._tasks:
             change = TaskRunChange(details=details)
             batch.writes.append(TaskWrite.of(row.id, row.flow_run_id, change, row))
-        for flow in self._flows:
-            batch.writes.append(FlowWrite(flow.id, FlowRunChange(details=details)))
+        for flow, in_part in self._flows:
+            facts = {**details, "forgotten_in_part": in_part}
+            batch.writes.append(FlowWrite(flow.id, FlowRunChange(details=facts)))

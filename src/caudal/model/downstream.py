@@ -10,9 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
     from caudal.model.runs import FlowRunRow, TaskRunRow
+
+
+class Again(NamedTuple):
+    """What is to be done again of a flow run."""
+
+    #: Paths of its calls.
+    paths: Container[str]
+    #: By the path of a flow that it called, what is to be done again of that one; the rest of it is not.
+    within: Mapping[str, Again]
 
 
 class Call(NamedTuple):
@@ -57,14 +66,18 @@ def named(calls: Iterable[Call], name: str) -> set[str]:
     }
 
 
-def to_run_again(calls: Iterable[Call], chosen: Collection[str]) -> frozenset[str]:
+def to_run_again(
+    calls: Iterable[Call], chosen: Collection[str], within: Collection[str] = ()
+) -> frozenset[str]:
     """Return the paths of what has to run again when some calls do: these, those around and in them, and what follows.
 
     Args:
         calls: All calls, in the order in which they were made.
         chosen: Paths of those that are to run again.
+        within: Paths of calls of flows in which something is to run again. They are not among those returned, unless they follow from others.
     """
-    seeds = {*chosen, *(outer for path in chosen for outer in _around(path))}
+    around = {outer for path in (*chosen, *within) for outer in _around(path)}
+    seeds = {*chosen, *within, *around}
     whole = set(chosen)
     ids: set[str] = set()
     codes: dict[str, _Code] = {}
@@ -81,7 +94,7 @@ def to_run_again(calls: Iterable[Call], chosen: Collection[str]) -> frozenset[st
         if is_seed or call.path in whole:
             ids.add(call.id)
         code.note(call, is_seed=is_seed)
-    return frozenset(seeds | whole)
+    return frozenset((seeds - set(within)) | whole)
 
 
 def _around(path: str) -> Iterable[str]:

@@ -202,6 +202,8 @@ def fold_flow_run(
         )  # fmt: skip
     else:
         row = structs.replace(row)
+        if change.attempt is not None:
+            row.started_at = None  # it takes as long as its last attempt
     if change.attempt is not None:
         row.attempt = change.attempt
     if change.owner is not UNSET:

@@ -102,6 +102,16 @@ def test_an_owner_stays_until_a_change_names_one() -> None:
     assert fold_flow_run(taken, RUN, FlowRunChange(owner=None)).owner is None
 
 
+def test_a_run_takes_as_long_as_its_last_attempt() -> None:
+    """The time between two attempts is nobody's."""
+    ran = [Move("RUNNING", "Running", 11.0), Move("CRASHED", "Crashed", 60.0)]
+    row = fold_flow_run(created_flow_run(), RUN, FlowRunChange(ran))
+    again = FlowRunChange([Move("RUNNING", "Running", 70.0)], attempt=2)
+    row = fold_flow_run(row, RUN, again)
+    row = fold_flow_run(row, RUN, FlowRunChange([Move("COMPLETED", "Completed", 71.0)]))
+    assert (row.created_at, row.started_at, row.ended_at) == (10.0, 70.0, 71.0)
+
+
 def test_a_run_can_be_renamed() -> None:
     """A name that becomes known later replaces the first one."""
     row = fold_flow_run(created_flow_run(), RUN, FlowRunChange(name="calm-heron"))
