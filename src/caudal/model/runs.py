@@ -202,10 +202,9 @@ def fold_flow_run(
         )  # fmt: skip
     else:
         row = structs.replace(row)
-        if change.attempt is not None:
-            row.started_at = None  # it takes as long as its last attempt
     if change.attempt is not None:
         row.attempt = change.attempt
+        row.started_at = None  # it takes as long as its last attempt
     if change.owner is not UNSET:
         row.owner = _id(change.owner)
     if change.durable_key is not UNSET:
