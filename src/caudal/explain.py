@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from caudal.clock import timestamp
 from caudal.engine.composition import current_engine
-from caudal.engine.liveness import is_alive
 from caudal.ledger.port import RunFilter
-from caudal.ledger.takeover import is_gone
 from caudal.model.ids import format_id
 from caudal.model.states import is_terminal
 
@@ -221,7 +219,7 @@ def _owner(ledger: Ledger, row: FlowRunRow) -> str:
     if row.owner is None:
         return "; no process works on it"
     for lease in ledger.leases():
-        if lease.owner == row.owner and not is_gone(lease, timestamp(), is_alive):
+        if lease.owner == row.owner:
             return f"; process {lease.pid} on {lease.host} works on it"
     return "; the process that worked on it is gone"
 
@@ -262,7 +260,7 @@ def _task(
         inside = RunFilter(_BROKEN, flow_run_id=row.flow_run_id)
         if not broken and row.flow_run_id is not None:
             broken = ledger.task_runs(inside, limit=_LOOK_AT)
-        text = _failure(row.name, row.state_name, details, details.get("failures", 0))
+        text = _failure(row.name, row.state_name, details, row.run_count)
         return Reason(text, _each(ledger, _causes(row, broken), depth, broken))
     if is_terminal(row.state_type):
         return Reason(f"{row.name}: {_ended(row.state_name, details)}")

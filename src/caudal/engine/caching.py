@@ -167,7 +167,10 @@ class Keeping:
         if row is None or row.state_type != "FAILED" or self._key is None:
             return False
         details = row.details or {}
-        if not failed_tries(run.scope, row) or details.get("error_key") is None:
+        if (
+            not failed_tries(row, run.scope.failures)
+            or details.get("error_key") is None
+        ):
             return False
         if self._difference(details) is not None:
             return False

@@ -26,7 +26,6 @@ from caudal.exceptions import ResumeMismatchError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from caudal.engine.flow_scope import FlowScope
     from caudal.engine.parts import Scope
     from caudal.model.runs import FlowRunRow, TaskRunRow
 
@@ -170,15 +169,15 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def failed_tries(scope: FlowScope, row: TaskRunRow | None) -> int:
+def failed_tries(row: TaskRunRow | None, flow_failures: int) -> int:
     """Return how many tries of a recorded call have failed since its flow's function was called last.
 
     Args:
-        scope: The flow run.
         row: What is recorded of the call, None when nothing is.
+        flow_failures: How often the flow's function has failed.
     """
     details: dict[str, Any] = (row and row.details) or {}
-    is_of_this_try = details.get("flow_failures", 0) == scope.failures
+    is_of_this_try = details.get("flow_failures", 0) == flow_failures
     return details.get("failures", 0) if is_of_this_try else 0
 
 

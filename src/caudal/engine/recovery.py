@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caudal.engine.recorded import Recorded
+from caudal.engine.recorded import Recorded, failed_tries
 from caudal.ledger.port import FlowWrite, RunFilter, TaskWrite
 from caudal.model.runs import FlowRunChange, TaskRunChange
 from caudal.settings import get_current_settings
 
 if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
+    from caudal.engine.live_task import LiveTask
     from caudal.engine.parts import Parts
     from caudal.ledger.port import Batch
     from caudal.model.downstream import Again
@@ -26,6 +27,15 @@ def load_recorded(scope: FlowScope) -> None:
     tasks, flows = recorded_runs(scope.parts, scope.id)
     strict = get_current_settings().resume_mismatch == "error"
     scope.recorded = Recorded(tasks, flows, strict=strict, goes_on=scope.goes_on)
+
+
+def failed_before(run: LiveTask, recorded: Recorded) -> int:
+    """Return how many tries of a run count that failed in an attempt at its flow run which was cut off."""
+    failures = failed_tries(recorded.task(run.path), run.scope.failures)
+    if not failures or recorded.goes_on:
+        return failures
+    run.know(failures=0)
+    return 0
 
 
 def recorded_runs(

@@ -15,7 +15,7 @@ from caudal.engine.inputs import ATOMS, resolve
 from caudal.engine.live_task import LiveTask
 from caudal.engine.logs import task_logger
 from caudal.engine.names import run_name
-from caudal.engine.recorded import failed_tries
+from caudal.engine.recovery import failed_before
 from caudal.engine.returns import (
     awaited_runs,
     describe,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from caudal.engine.caching import Keeping
     from caudal.engine.commands import Command
     from caudal.engine.parts import InputRun
-    from caudal.engine.recorded import Recorded
     from caudal.model.specs import TaskSpec
     from caudal.runners.port import Runner
 
@@ -171,7 +170,7 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
     """Call the function until it succeeds or no retry is left."""
     spec, failures = run.spec, 0
     if run.scope.recorded is not None:
-        failures = _failed_before(run, run.scope.recorded)
+        failures = failed_before(run, run.scope.recorded)
     while True:
         if run.tags is not None:
             yield from limited.acquire(run, run.tags)
@@ -203,15 +202,6 @@ def _attempts(  # noqa: C901, PLR0912 - the hot path: a generator for each step 
         failures += 1
         if not (yield from _prepare_retry(run, state, failures)):
             return
-
-
-def _failed_before(run: LiveTask, recorded: Recorded) -> int:
-    """Return how many tries of a run count that failed in an attempt at its flow run which was cut off."""
-    failures = failed_tries(run.scope, recorded.task(run.path))
-    if not failures or recorded.goes_on:
-        return failures
-    run.know(failures=0)
-    return 0
 
 
 def _derived_state(value: Any) -> Generator[Command, Any, State[Any]]:
