@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 #: Items of one transaction at most; bounds the memory of a batch and the time others wait for the file.
 BATCH_ITEMS = 8192
+#: Items that may wait to be written before those who make more of them wait, too.
+MOST_BEHIND = BATCH_ITEMS
+#: How long one of those waits at most.
+_LONGEST_WAIT_SECONDS = 1.0
 _logger = logging.getLogger("caudal.journal")
 _FIRST_RETRY_SECONDS = 0.05
 _LAST_RETRY_SECONDS = 1.0
@@ -163,6 +167,9 @@ class Journal:
         self._ending: CaudalError | None = None
         #: Whether the thread waits for longer than deferred items may.
         self._asleep = False
+        #: Whether writing fails.
+        self._is_stuck = False
+        self._has_room = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="caudal-journal", daemon=True
         )
@@ -175,9 +182,14 @@ class Journal:
         return self._number > 0
 
     def defer(self, item: Deferrable, now: float) -> None:
-        """Have an item written within ``flush_interval`` of now (seconds since the epoch), or sooner when it is put."""
+        """Have an item written within ``flush_interval`` of now (seconds since the epoch), or sooner when it is put.
+
+        It waits where writing is behind, so that what is lost with the process is bounded, and so is the memory that it takes.
+        """
         item.deferred_at = now
         self._deferred.append(item)
+        if self._queue.qsize() > MOST_BEHIND:
+            self._wait_for_room()
         if self._asleep:
             self._asleep = False
             self._queue.put(_WAKE)
@@ -215,11 +227,15 @@ class Journal:
             raise
         finally:
             self._ending = ending
+            self._is_stuck = True
+            self._has_room.set()
             self._fail_waiting(ending)
 
     def _turn(self) -> bool:
         """Write what is there, and say whether to go on."""
         batch, closing = self._take()
+        if self._queue.qsize() <= MOST_BEHIND // 2:
+            self._has_room.set()
         if batch and not self._commit(batch):
             return False
         waiting, self._waiting = self._waiting, []
@@ -227,6 +243,14 @@ class Journal:
             barrier.open(None)
         self._do_duties()
         return not closing
+
+    def _wait_for_room(self) -> None:
+        """Wait until half of what may wait to be written is left; not while writing fails, as nothing gets less then."""
+        if self._is_stuck or threading.current_thread() is self._thread:
+            return
+        self._has_room.clear()
+        if self._queue.qsize() > MOST_BEHIND:
+            self._has_room.wait(_LONGEST_WAIT_SECONDS)
 
     def _do_duties(self) -> None:
         now = monotonic()
@@ -286,6 +310,8 @@ class Journal:
                 receipt = self._ledger.commit(batch)
             except Exception as problem:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 error = _as_ledger_error(problem, self._ledger.location)
+                self._is_stuck = True
+                self._has_room.set()
                 if delay == _FIRST_RETRY_SECONDS:
                     _logger.warning("%s Writing is tried again meanwhile.", error)
                 waited = monotonic() - (started if self._closing else told_at)
@@ -300,6 +326,7 @@ class Journal:
                 delay = min(delay * 2, _LAST_RETRY_SECONDS)
                 self._do_duties()
             else:
+                self._is_stuck = False
                 for function in batch.after:
                     function()
                 for flow_run_id, reason in receipt.refused.items():

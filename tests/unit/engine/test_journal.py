@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from caudal.engine.journal import Journal
+from caudal.engine import journal as journal_module
+from caudal.engine.journal import MOST_BEHIND, Journal
 from caudal.exceptions import LedgerCorruptError, LedgerError
 from caudal.ledger.memory import MemoryLedger
 from caudal.model.runs import LogRow
@@ -244,3 +245,84 @@ def test_the_lease_is_renewed_while_a_commit_fails(make_journal: Journals) -> No
     journal.put(Line("kept"))
     journal.barrier().wait()
     assert ledger.messages() == ["kept"]
+
+
+class Step(Line):
+    """A log line that may be written a little later, as task runs are."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.deferred_at: float | None = None
+        self.queued = self.written = False
+
+    def collect(self, batch: Batch) -> None:
+        """Add it to a batch, once."""
+        if not self.written:
+            self.written = True
+            super().collect(batch)
+
+
+def make_steps(journal: Journal, made: list[str]) -> threading.Thread:
+    """Have a thread make more items than may wait, and return it."""
+
+    def make() -> None:
+        for number in range(2 * MOST_BEHIND):
+            step = Step(str(number))
+            journal.defer(step, 1.0)
+            step.queued = True
+            journal.put(step)
+            made.append(step.text)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    return thread
+
+
+def test_who_makes_items_waits_while_writing_is_far_behind(
+    make_journal: Journals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a dying process can lose is bounded, however long a commit takes."""
+    monkeypatch.setattr(journal_module, "_LONGEST_WAIT_SECONDS", 60.0)
+    ledger, gate, entered = Faulty(), threading.Event(), threading.Event()
+
+    def hold(number: int) -> None:
+        if number == 0:
+            entered.set()
+            assert gate.wait(60)
+
+    ledger.before = hold
+    journal = make_journal(ledger)
+    journal.put(Line("first"))
+    assert entered.wait(10)
+    made: list[str] = []
+    thread = make_steps(journal, made)
+    thread.join(0.5)
+    assert (thread.is_alive(), len(made)) == (True, MOST_BEHIND + 1)
+    gate.set()
+    thread.join()
+    journal.barrier().wait()
+    assert sorted(ledger.messages()) == sorted(["first", *made])
+
+
+def test_who_makes_items_does_not_wait_while_writing_fails(
+    make_journal: Journals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing would get less: the run goes on, and waits where it ends."""
+    monkeypatch.setattr(journal_module, "_LONGEST_WAIT_SECONDS", 60.0)
+    ledger, failed, mended = Faulty(), threading.Event(), threading.Event()
+
+    def fail(_: int) -> None:
+        if not mended.is_set():
+            failed.set()
+            raise failure()
+
+    ledger.before = fail
+    journal = make_journal(ledger)
+    journal.put(Line("first"))
+    assert failed.wait(10)
+    made: list[str] = []
+    make_steps(journal, made).join()
+    assert len(made) == 2 * MOST_BEHIND
+    mended.set()
+    journal.barrier().wait()
+    assert sorted(ledger.messages()) == sorted(["first", *made])
