@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from caudal import flow, task
-from caudal.cache_policies import NO_CACHE
+from caudal.cache_policies import INPUTS, NO_CACHE
 from caudal.engine.composition import close_engine, current_engine
 from caudal.exceptions import ResumeMismatchError
 from caudal.resume import resume_flow_run
@@ -16,6 +16,7 @@ from tests.conftest import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from caudal.states import State
 
@@ -179,6 +180,34 @@ def test_inputs_are_compared_where_there_is_no_key(record: Record) -> None:
     assert ran == ["read 2"]
     (warning,) = warnings(record)
     assert "inputs was '" in warning
+
+
+def test_a_changed_call_whose_result_is_in_the_cache_is_not_run(record: Record) -> None:
+    """The warning says so."""
+    shared = read.with_options(cache_policy=INPUTS)
+    flow(lambda: shared(2), name="filling")()
+    attempt(lambda: shared(1))
+    assert another_attempt(record, lambda: shared(2)).result() == 2
+    assert ran == []
+    (warning,) = warnings(record)
+    assert warning.endswith("Its result is in the cache.")
+
+
+def test_a_result_that_is_gone_is_told_once(record: Record, home: Path) -> None:
+    """Then the task is run again."""
+
+    @task(persist_result=True)
+    def big() -> str:
+        ran.append("big")
+        return "x" * 20_000
+
+    attempt(big)
+    for file in (home / "storage").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    assert another_attempt(record, big).is_completed()
+    assert ran == ["big"]
+    assert len([line for line in record.logs() if "cannot be used" in line]) == 1
 
 
 @pytest.fixture

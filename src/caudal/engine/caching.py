@@ -131,13 +131,15 @@ class Keeping:
         ):
             return None
         recorded = run.scope.recorded
-        if recorded is not None:
-            row = recorded.task(run.path)
-            if row is not None and is_forgotten(row.details):
-                return None
-            kept = None if row is None else self._recorded_result(recorded, row)
-            if kept is not None:
-                return kept
+        row = None if recorded is None else recorded.task(run.path)
+        if recorded is None or row is None:
+            return self._cached()
+        if is_forgotten(row.details):
+            return None
+        return self._recorded_or_cached(recorded, row)
+
+    def _cached(self) -> Kept | None:
+        """Return what is kept under the key, or None."""
         return self._read(self._key, None) if self._key else None
 
     def adopt(self, kept: Kept) -> None:
@@ -224,18 +226,21 @@ class Keeping:
             run.know(inputs_hash=self._hash)
         return stored
 
-    def _recorded_result(self, recorded: Recorded, row: TaskRunRow) -> Kept | None:
-        """Return the result of this very call from an earlier attempt at the flow run, if its inputs were the same."""
+    def _recorded_or_cached(self, recorded: Recorded, row: TaskRunRow) -> Kept | None:
+        """Return the result of this very call from an earlier attempt at the flow run, if its inputs were the same, else what is in the cache."""
         details = row.details or {}
         result_key = details.get("result_key")
         if row.state_type != "COMPLETED" or result_key is None:
-            return None
+            return self._cached()
         difference = self._difference(details)
-        if difference is not None:
-            text = f"{row.path!r} completed in an earlier attempt with other inputs or other code: {difference}"
-            recorded.report(self._run.scope, text, "It is run again.")
-            return None
-        return self._read(result_key, row)
+        if difference is None:
+            kept = self._read(result_key, row)
+            return kept if kept or result_key == self._key else self._cached()
+        kept = self._cached()
+        text = f"{row.path!r} completed in an earlier attempt with other inputs or other code: {difference}"
+        instead = "It is run again." if kept is None else "Its result is in the cache."
+        recorded.report(self._run.scope, text, instead)
+        return kept
 
     def _difference(self, details: dict[str, Any]) -> str | None:
         """Say how this call differs from the one on record, or None where it does not.
