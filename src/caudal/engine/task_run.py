@@ -148,18 +148,17 @@ def _kept_or_called(
         message = f"Its result could not be kept: {error}"
         yield from _fail(run, State(_FAILED, "Failed", message, error))
         return
-    recorded = run.scope.recorded
+    recorded, given = run.scope.recorded, (run.args, run.kwargs)
     if kept is None and recorded is not None and recorded.goes_on:
         has_failed = yield Io(keeping.adopt_failure, recorded)
         if has_failed:
-            yield from _hooks(run, "failure")
+            yield from task_hooks(run, "failure", given)
             return
     if kept is None:
         if _is_durable(run):
             yield Io(_keep_inputs, run)  # before the function can change them
         yield from _attempts(run, runner, keeping)
         return
-    given = run.args, run.kwargs
     keeping.adopt(kept)
     yield from task_hooks(run, "completion", given)
 
