@@ -258,9 +258,6 @@ def _open(scope: FlowScope) -> None:
     scope.storage = spec.storage
     if scope.storage is None and scope.parent is not None:
         scope.storage = cast("FlowScope", scope.parent.scope).storage
-    scope.keeps_errors = spec.durable or (
-        scope.parent is not None and cast("FlowScope", scope.parent.scope).keeps_errors
-    )
     scope.log_prints = _first(
         spec.log_prints,
         scope.parent.scope.log_prints if scope.parent else None,
