@@ -62,7 +62,7 @@ class Pausing:
         self._until = None if timeout is None else timestamp() + timeout
         lost = scope.lost_pause or {}
         if (lost.get("key"), lost.get("name")) == (self.key, name):
-            self._until = lost["until"]
+            self._until, scope.lost_pause = lost["until"], None
         #: Whether the run has this pause behind it.
         self.has_passed = self.key in scope.pauses
 
