@@ -10,6 +10,7 @@ from pathlib import Path
 from oracle import note
 
 from caudal import flow, task
+from caudal.engine.composition import current_engine
 
 
 def times(text: str) -> int:
@@ -20,11 +21,12 @@ def times(text: str) -> int:
 
 
 def die() -> None:
-    """End the process as the system does when it is out of memory."""
+    """End the process as the system does when it is out of memory, once all before is on record."""
+    current_engine().journal.barrier().wait()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@task(retries=1, retry_delay_seconds=0.2)
+@task(retries=1)
 def hopeless() -> None:
     """Fail at odd tries and die at even ones."""
     if times("hopeless") % 2 == 0:
@@ -65,7 +67,7 @@ def handled(deadly: int = 2) -> str:
     return f"caught {caught}"
 
 
-@flow(durable=True, retries=1, retry_delay_seconds=0.2)
+@flow(durable=True, retries=1)
 def stubborn() -> None:
     """Fail at odd tries and die at even ones."""
     if times("stubborn") % 2 == 0:
