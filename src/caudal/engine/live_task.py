@@ -223,7 +223,7 @@ class LiveTask:
         self.record_late()
 
     def record_late(self) -> None:
-        """Have what became known of a run after its end recorded, too."""
+        """Have what became known of a run recorded without delay, also after its end."""
         self.scope.journal.put(Afterwards(self, self.scope))
 
     def _note_used(self, now: float) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from caudal.engine import limited
-from caudal.engine.commands import Call, Collect, Io, Sleep, Until
+from caudal.engine.commands import Call, Collect, Durable, Io, Sleep, Until
 from caudal.engine.context import active, current
 from caudal.engine.errors_kept import keep_task_error
 from caudal.engine.hooks import task_hooks, wants_retry
@@ -26,6 +27,7 @@ from caudal.engine.tracebacks import error_details, user_traceback
 from caudal.exceptions import (
     ConfigurationError,
     CrashedRun,
+    LedgerError,
     ResumeMismatchError,
     RunTimeoutError,
     SerializationError,
@@ -284,6 +286,11 @@ def _prepare_retry(
         run.know(error=error_details(state.data))
     if delay:
         run.move(_SCHEDULED, "AwaitingRetry", message)
+    if _is_durable(run):  # a try that failed counts, whatever becomes of the process
+        run.record_late()
+        with suppress(LedgerError):
+            yield Durable(run.scope.journal)
+    if delay:
         yield Sleep(delay)
     if run.scope.stopping is not None:
         message = f"Not retried: {run.scope.stopping}."
