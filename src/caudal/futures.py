@@ -12,6 +12,7 @@ from caudal.engine.composition import current_engine
 from caudal.engine.elsewhere import RecordedRun
 from caudal.engine.inputs import Pending, rebuild
 from caudal.engine.waiting import alarm, awaiting, blocked
+from caudal.model.ids import parse_id
 from caudal.model.states import State
 from caudal.twins import in_thread
 
@@ -106,8 +107,9 @@ class DistributedFuture(Future[R_co]):
 
     __slots__ = ()
 
-    def __init__(self, task_run_id: UUID) -> None:
-        super().__init__(RecordedRun(current_engine(), task_run_id.bytes))
+    def __init__(self, task_run_id: UUID | str) -> None:
+        run_id = parse_id(task_run_id, "task run")
+        super().__init__(RecordedRun(current_engine(), run_id))
 
     def __reduce__(self) -> tuple[type[DistributedFuture[Any]], tuple[UUID]]:
         return DistributedFuture, (self.run.uuid,)
@@ -145,8 +147,9 @@ class FlowRunFuture(Future[R_co]):
 
     __slots__ = ()
 
-    def __init__(self, flow_run_id: UUID) -> None:
-        super().__init__(RecordedRun(current_engine(), flow_run_id.bytes, is_flow=True))
+    def __init__(self, flow_run_id: UUID | str) -> None:
+        run_id = parse_id(flow_run_id, "flow run")
+        super().__init__(RecordedRun(current_engine(), run_id, is_flow=True))
 
     @property
     def flow_run_id(self) -> UUID:

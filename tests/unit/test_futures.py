@@ -235,6 +235,7 @@ def test_a_flow_run_of_any_process_has_a_future(record: Record) -> None:
     future: FlowRunFuture[int] = FlowRunFuture(record.flow().id)
     assert (future.result(), future.state.name) == (5, "Completed")
     assert future.flow_run_id == record.flow().id
+    assert FlowRunFuture(str(record.flow().id)).result() == 5
     assert asyncio.run(future.aresult()) == 5
     lost()
     with pytest.raises(MissingResult):

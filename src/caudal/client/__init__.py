@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from caudal.client.asynchronous import AsyncClient
-from caudal.client.reading import MAX_LIMIT
 from caudal.client.synchronous import SyncClient
 from caudal.engine.composition import current_engine
+from caudal.model.paging import MAX_LIMIT
 
 __all__ = ["MAX_LIMIT", "AsyncClient", "SyncClient", "get_client"]
 

@@ -96,8 +96,8 @@ class AsyncClient(AsyncLimitMethods):
         offset: int = 0,
         sort: LogSort | None = None,
         *,
-        flow_run_id: UUID | None = None,
-        task_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
+        task_run_id: UUID | str | None = None,
         since: int = 0,
     ) -> list[Log]:
         """See `SyncClient.read_logs`."""
@@ -172,20 +172,20 @@ class AsyncClient(AsyncLimitMethods):
         )
 
     async def create_flow_run_input(
-        self, flow_run_id: UUID, key: str, value: str, sender: str | None = None
+        self, flow_run_id: UUID | str, key: str, value: str, sender: str | None = None
     ) -> None:
         """See `SyncClient.create_flow_run_input`."""
         await in_thread(
             self._client.create_flow_run_input, flow_run_id, key, value, sender
         )
 
-    async def read_flow_run_input(self, flow_run_id: UUID, key: str) -> str:
+    async def read_flow_run_input(self, flow_run_id: UUID | str, key: str) -> str:
         """See `SyncClient.read_flow_run_input`."""
         return await in_thread(self._client.read_flow_run_input, flow_run_id, key)
 
     async def filter_flow_run_input(
         self,
-        flow_run_id: UUID,
+        flow_run_id: UUID | str,
         key_prefix: str,
         limit: int,
         exclude_keys: Collection[str] = (),
@@ -199,11 +199,11 @@ class AsyncClient(AsyncLimitMethods):
             exclude_keys,
         )
 
-    async def delete_flow_run_input(self, flow_run_id: UUID, key: str) -> None:
+    async def delete_flow_run_input(self, flow_run_id: UUID | str, key: str) -> None:
         """See `SyncClient.delete_flow_run_input`."""
         await in_thread(self._client.delete_flow_run_input, flow_run_id, key)
 
-    async def read_artifact(self, artifact_id: UUID) -> Artifact:
+    async def read_artifact(self, artifact_id: UUID | str) -> Artifact:
         """See `SyncClient.read_artifact`."""
         return await in_thread(self._client.read_artifact, artifact_id)
 
@@ -211,10 +211,10 @@ class AsyncClient(AsyncLimitMethods):
         self,
         *,
         key: str | None = None,
-        flow_run_id: UUID | None = None,
-        task_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
+        task_run_id: UUID | str | None = None,
         limit: int = 100,
-        before: UUID | None = None,
+        before: UUID | str | None = None,
     ) -> list[Artifact]:
         """See `SyncClient.read_artifacts`."""
         return await in_thread(
@@ -234,7 +234,7 @@ class AsyncClient(AsyncLimitMethods):
             self._client.read_latest_artifacts, limit=limit, after=after
         )
 
-    async def delete_artifact(self, artifact_id: UUID) -> None:
+    async def delete_artifact(self, artifact_id: UUID | str) -> None:
         """See `SyncClient.delete_artifact`."""
         await in_thread(self._client.delete_artifact, artifact_id)
 
@@ -252,7 +252,7 @@ class AsyncClient(AsyncLimitMethods):
         """See `SyncClient.delete_variable_by_name`."""
         await in_thread(self._client.delete_variable_by_name, name)
 
-    async def read_block_document(self, block_document_id: UUID) -> BlockDocument:
+    async def read_block_document(self, block_document_id: UUID | str) -> BlockDocument:
         """See `SyncClient.read_block_document`."""
         return await in_thread(self._client.read_block_document, block_document_id)
 
@@ -269,7 +269,7 @@ class AsyncClient(AsyncLimitMethods):
         block_type_slug: str | None = None,
         *,
         limit: int = 100,
-        before: UUID | None = None,
+        before: UUID | str | None = None,
     ) -> list[BlockDocument]:
         """See `SyncClient.read_block_documents`."""
         return await in_thread(
@@ -283,6 +283,6 @@ class AsyncClient(AsyncLimitMethods):
         """See `SyncClient.read_block_types`."""
         return await in_thread(self._client.read_block_types)
 
-    async def delete_block_document(self, block_document_id: UUID) -> None:
+    async def delete_block_document(self, block_document_id: UUID | str) -> None:
         """See `SyncClient.delete_block_document`."""
         await in_thread(self._client.delete_block_document, block_document_id)

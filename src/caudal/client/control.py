@@ -204,7 +204,7 @@ class RunControl:
         return self._flow_run(run_id)
 
     def create_flow_run_input(
-        self, flow_run_id: UUID, key: str, value: str, sender: str | None = None
+        self, flow_run_id: UUID | str, key: str, value: str, sender: str | None = None
     ) -> None:
         """Give a flow run an input.
 
@@ -214,24 +214,25 @@ class RunControl:
             value: A JSON object.
             sender: Who gives it.
         """
-        self._engine.journal.barrier().wait()
+        row = find_flow_run(self._engine, flow_run_id)
         change = RunInputChange(key, json.loads(value), sender)
-        self._engine.ledger.inputs.put(flow_run_id.bytes, change, timestamp())
+        self._engine.ledger.inputs.put(row.id, change, timestamp())
 
-    def read_flow_run_input(self, flow_run_id: UUID, key: str) -> str:
+    def read_flow_run_input(self, flow_run_id: UUID | str, key: str) -> str:
         """Return an input of a flow run, as JSON.
 
         Raises:
             ObjectNotFound: It has none of that name.
         """
-        row = self._engine.ledger.inputs.get(flow_run_id.bytes, key)
+        run = find_flow_run(self._engine, flow_run_id)
+        row = self._engine.ledger.inputs.get(run.id, key)
         if row is None:
             raise ObjectNotFound("flow run input", key)
         return json.dumps(row.value)
 
     def filter_flow_run_input(
         self,
-        flow_run_id: UUID,
+        flow_run_id: UUID | str,
         key_prefix: str,
         limit: int,
         exclude_keys: Collection[str] = (),
@@ -239,28 +240,30 @@ class RunControl:
         """Return inputs of a flow run whose name starts so, in the order in which they were given."""
         found: list[RunInputRow] = []
         since = 0
+        run = find_flow_run(self._engine, flow_run_id)
         inputs = self._engine.ledger.inputs
         while len(found) < limit:
-            page = inputs.find(flow_run_id.bytes, key_prefix, since=since)
+            page = inputs.find(run.id, key_prefix, since=since)
             if not page:
                 break
             since = page[-1].seq
             found += [row for row in page if row.key not in exclude_keys]
         return [
-            FlowRunInput(flow_run_id, row.key, json.dumps(row.value), row.sender)
+            FlowRunInput(UUID(bytes=run.id), row.key, json.dumps(row.value), row.sender)
             for row in found[:limit]
         ]
 
-    def delete_flow_run_input(self, flow_run_id: UUID, key: str) -> None:
+    def delete_flow_run_input(self, flow_run_id: UUID | str, key: str) -> None:
         """Take an input away from a flow run.
 
         Raises:
             ObjectNotFound: It has none of that name.
         """
+        run = find_flow_run(self._engine, flow_run_id)
         inputs = self._engine.ledger.inputs
-        if inputs.get(flow_run_id.bytes, key) is None:
+        if inputs.get(run.id, key) is None:
             raise ObjectNotFound("flow run input", key)
-        inputs.put(flow_run_id.bytes, RunInputChange(key), timestamp())
+        inputs.put(run.id, RunInputChange(key), timestamp())
 
     def _result(self, flow_run_id: bytes, reason: str | None) -> OrchestrationResult:
         status = SetStateStatus.ACCEPT if reason is None else SetStateStatus.REJECT

@@ -11,6 +11,8 @@ from caudal.clock import timestamp
 from caudal.exceptions import BlockNotFound, ObjectNotFound
 from caudal.ledger.documents import DocumentFilter
 from caudal.model.documents import DocumentChange, DocumentWrite
+from caudal.model.ids import optional_id, parse_id
+from caudal.model.paging import MAX_LIMIT, checked_limit
 from caudal.model.views import block_view, materialization_view
 from caudal.variables import variable_of
 
@@ -22,16 +24,13 @@ if TYPE_CHECKING:
     from caudal.model.views import AssetMaterialization, BlockDocument
     from caudal.variables import Variable
 
-#: The most rows a single read returns.
-MAX_LIMIT = 10_000
-
 
 class DocumentReads:
     """The part of a client that reads what is kept beside the runs."""
 
     _engine: Engine
 
-    def read_artifact(self, artifact_id: UUID) -> Artifact:
+    def read_artifact(self, artifact_id: UUID | str) -> Artifact:
         """Return an artifact.
 
         Raises:
@@ -43,10 +42,10 @@ class DocumentReads:
         self,
         *,
         key: str | None = None,
-        flow_run_id: UUID | None = None,
-        task_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
+        task_run_id: UUID | str | None = None,
         limit: int = 100,
-        before: UUID | None = None,
+        before: UUID | str | None = None,
     ) -> list[Artifact]:
         """Return artifacts, newest first.
 
@@ -60,11 +59,11 @@ class DocumentReads:
         where = DocumentFilter(
             "artifact",
             key,
-            flow_run_id=flow_run_id.bytes if flow_run_id else None,
-            task_run_id=task_run_id.bytes if task_run_id else None,
+            flow_run_id=optional_id(flow_run_id, "flow run"),
+            task_run_id=optional_id(task_run_id, "task run"),
         )
         found = self._documents().find(
-            where, limit=min(limit, MAX_LIMIT), before=before.bytes if before else None
+            where, limit=checked_limit(limit), before=optional_id(before, "artifact")
         )
         return [artifact_of(row) for row in found]
 
@@ -78,11 +77,11 @@ class DocumentReads:
             after: Continue a list after this key.
         """
         found = self._documents().latest(
-            "artifact", limit=min(limit, MAX_LIMIT), after=after
+            "artifact", limit=checked_limit(limit), after=after
         )
         return [artifact_of(row) for row in found]
 
-    def delete_artifact(self, artifact_id: UUID) -> None:
+    def delete_artifact(self, artifact_id: UUID | str) -> None:
         """Delete an artifact.
 
         Raises:
@@ -105,7 +104,7 @@ class DocumentReads:
             limit: The most variables to return, up to 10,000.
             after: Continue a list after this name.
         """
-        limit = min(limit, MAX_LIMIT)
+        limit = checked_limit(limit)
         found = self._documents().latest("variable", limit=limit, after=after)
         return [variable_of(row) for row in found]
 
@@ -120,7 +119,7 @@ class DocumentReads:
             raise ObjectNotFound("variable", name)
         self._delete("variable", UUID(bytes=found[0].id), name)
 
-    def read_block_document(self, block_document_id: UUID) -> BlockDocument:
+    def read_block_document(self, block_document_id: UUID | str) -> BlockDocument:
         """Return a block as it is kept, secrets masked.
 
         Raises:
@@ -147,7 +146,7 @@ class DocumentReads:
         block_type_slug: str | None = None,
         *,
         limit: int = 100,
-        before: UUID | None = None,
+        before: UUID | str | None = None,
     ) -> list[BlockDocument]:
         """Return blocks as they are kept, newest first, secrets masked.
 
@@ -158,8 +157,8 @@ class DocumentReads:
         """
         found = self._documents().find(
             DocumentFilter("block", type=block_type_slug),
-            limit=min(limit, MAX_LIMIT),
-            before=before.bytes if before else None,
+            limit=checked_limit(limit),
+            before=optional_id(before, "block"),
         )
         return [block_view(row) for row in found]
 
@@ -168,7 +167,7 @@ class DocumentReads:
         found = self._documents().find(DocumentFilter("block"), limit=MAX_LIMIT)
         return dict(sorted(Counter(row.type for row in found).items()))
 
-    def delete_block_document(self, block_document_id: UUID) -> None:
+    def delete_block_document(self, block_document_id: UUID | str) -> None:
         """Delete a block.
 
         Raises:
@@ -186,12 +185,12 @@ class DocumentReads:
             limit: The most assets to return, up to 10,000.
             after: Continue a list after this key.
         """
-        limit = min(limit, MAX_LIMIT)
+        limit = checked_limit(limit)
         found = self._documents().latest("asset", limit=limit, after=after)
         return [materialization_view(row) for row in found]
 
     def read_asset_materializations(
-        self, key: str, *, limit: int = 100, before: UUID | None = None
+        self, key: str, *, limit: int = 100, before: UUID | str | None = None
     ) -> list[AssetMaterialization]:
         """Return how an asset was made, newest first.
 
@@ -205,15 +204,15 @@ class DocumentReads:
         """
         found = self._documents().find(
             DocumentFilter("asset", key),
-            limit=min(limit, MAX_LIMIT),
-            before=before.bytes if before else None,
+            limit=checked_limit(limit),
+            before=optional_id(before, "asset"),
         )
         if not found and before is None:
             raise ObjectNotFound("asset", key)
         return [materialization_view(row) for row in found]
 
-    def _block(self, block_document_id: UUID) -> Document:
-        row = self._documents().get(block_document_id.bytes)
+    def _block(self, block_document_id: UUID | str) -> Document:
+        row = self._documents().get(parse_id(block_document_id, "block"))
         if row is None or row.kind != "block":
             raise BlockNotFound("block", str(block_document_id))
         return row
@@ -223,14 +222,14 @@ class DocumentReads:
         self._engine.journal.barrier().wait()
         return self._engine.ledger.documents
 
-    def _document(self, kind: DocumentKind, document_id: UUID) -> Document:
-        row = self._documents().get(document_id.bytes)
+    def _document(self, kind: DocumentKind, document_id: UUID | str) -> Document:
+        row = self._documents().get(parse_id(document_id, kind))
         if row is None or row.kind != kind:
             raise ObjectNotFound(kind, str(document_id))
         return row
 
-    def _delete(self, kind: DocumentKind, document_id: UUID, name: str) -> None:
-        change = DocumentChange(document_id.hex, "delete")
+    def _delete(self, kind: DocumentKind, document_id: UUID | str, name: str) -> None:
+        change = DocumentChange(parse_id(document_id, kind).hex(), "delete")
         write = DocumentWrite(timestamp(), kind, change)
         if not self._documents().discard(write):
             raise ObjectNotFound(kind, name)

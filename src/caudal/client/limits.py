@@ -17,13 +17,11 @@ from caudal.model.limit_views import (
     tag_limit_view,
 )
 from caudal.model.limits import TAG_PREFIX, LimitChange
+from caudal.model.paging import MAX_LIMIT, checked_limit, checked_offset
 from caudal.twins import in_thread
 
 if TYPE_CHECKING:
     from caudal.engine.engine import Engine
-
-#: The most limits a single read returns.
-MAX_LIMIT = 10_000
 
 
 class LimitMethods:
@@ -123,7 +121,7 @@ class LimitMethods:
         holders = live_holders(
             ledger.limits.holders(), ledger.leases(), now, is_alive, engine.owner
         )
-        page = ledger.limits.all()[offset : offset + min(limit, MAX_LIMIT)]
+        page = ledger.limits.all()[checked_offset(offset) :][: checked_limit(limit)]
         return [limit_view(each, holders, now) for each in page]
 
     def create_concurrency_limit(
@@ -159,7 +157,7 @@ class LimitMethods:
             for view in self.read_global_concurrency_limits(MAX_LIMIT)
             if view.name.startswith(TAG_PREFIX)
         ]
-        return views[offset : offset + min(limit, MAX_LIMIT)]
+        return views[checked_offset(offset) :][: checked_limit(limit)]
 
     def reset_concurrency_limit_by_tag(self, tag: str) -> None:
         """Free all slots of the limit on a tag; the task runs that held them go on.

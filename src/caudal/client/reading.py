@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+from caudal.client.asking import (
+    asked_of_flow_runs,
+    asked_of_task_runs,
+    counted_flow_runs,
+    counted_task_runs,
+    one_of,
+)
 from caudal.client.schemas.objects import Flow, Log
+from caudal.client.schemas.sorting import LogSort
 from caudal.engine.finding import find_flow_run, find_task_run
 from caudal.engine.recorded_states import recorded_flow_run, recorded_task_run
 from caudal.exceptions import CaudalError, ObjectNotFound
 from caudal.ledger.encoding import decode_flow_change, decode_task_change
 from caudal.ledger.port import RunFilter
+from caudal.model.ids import optional_id
+from caudal.model.paging import MAX_LIMIT, checked_limit, checked_offset
 from caudal.model.search import Condition, Order, Relation, Where
 from caudal.model.state_json import MISSING
 from caudal.model.states import State, StateType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from caudal.client.schemas.filters import LogFilter
     from caudal.client.schemas.queries import Filters, FlowRunQuery, TaskRunQuery
-    from caudal.client.schemas.sorting import FlowRunSort, LogSort, TaskRunSort
     from caudal.engine.engine import Engine
+    from caudal.engine.parts import Parts
     from caudal.model.checks import CheckResult
     from caudal.model.runs import FlowRunRow, Move
     from caudal.model.views import FlowRun, TaskRun
-
-#: The most rows a single read returns.
-MAX_LIMIT = 10_000
 
 
 class RunReads:
@@ -77,24 +84,23 @@ class RunReads:
 
         Args:
             query: Which, and how many; see ``caudal.client.schemas.queries.FlowRunQuery``.
+
+        Raises:
+            TypeError: There is no such option, or a value is of another type.
+            ValueError: A value is none of those that there are.
         """
         self._settle()
-        ledger, before = self._engine.ledger, query.get("before")
-        where, sort, offset = _flow_runs_where(query), query.get("sort"), query.get("offset", 0)  # fmt: skip
-        limit, after = _limit(query.get("limit", 100)), before.bytes if before else None
-        kinds, names = query.get("state_types", ()), query.get("state_names", ())
-        of = query.get("flow_name")
-        if where is None and sort is None and not offset:
-            usual = RunFilter(kinds, names, of=of)
-            rows = ledger.flow_runs(usual, limit=limit, before=after)
+        ledger, asked = self._engine.ledger, asked_of_flow_runs(query)
+        if asked.is_usual:
+            usual = RunFilter(asked.state_types, asked.state_names, of=asked.of)
+            rows = ledger.flow_runs(usual, limit=asked.limit, before=asked.behind)
         else:
-            fields = {"flow_name": of and (of,), "state_type": kinds, "state_name": names}  # fmt: skip
             rows = ledger.search.flow_runs(
-                _with_usual(where, fields),
-                _order(sort, descending=True),
-                limit=limit,
-                offset=offset,
-                after=after,
+                asked.all_of(flow_name=asked.of),
+                asked.order or Order("id", descending=True),
+                limit=asked.limit,
+                offset=asked.offset,
+                after=asked.behind,
             )
         return [recorded_flow_run(self._engine, row) for row in rows]
 
@@ -105,7 +111,7 @@ class RunReads:
             filters: Which; see ``caudal.client.schemas.queries.Filters``.
         """
         self._settle()
-        where = _or_all(_flow_runs_where(filters))
+        where = counted_flow_runs(filters)
         return self._engine.ledger.search.count("flow_run", where)
 
     def read_task_runs(self, **query: Unpack[TaskRunQuery]) -> list[TaskRun]:
@@ -115,28 +121,21 @@ class RunReads:
             query: Which, and how many; see ``caudal.client.schemas.queries.TaskRunQuery``.
         """
         self._settle()
-        ledger, behind = self._engine.ledger, query.get("after")
-        where, sort, offset = _task_runs_where(query), query.get("sort"), query.get("offset", 0)  # fmt: skip
-        limit, after = _limit(query.get("limit", 100)), behind.bytes if behind else None
-        kinds, names = query.get("state_types", ()), query.get("state_names", ())
-        of, flow_run = query.get("task_name"), query.get("flow_run_id")
+        ledger, asked = self._engine.ledger, asked_of_task_runs(query)
+        flow_run = query.get("flow_run_id")
         owner = None if flow_run is None else self.find_flow_run(flow_run).id
-        if where is None and sort is None and not offset:
-            usual = RunFilter(kinds, names, of=of, flow_run_id=owner)
-            rows = ledger.task_runs(usual, limit=limit, after=after)
+        if asked.is_usual:
+            usual = RunFilter(
+                asked.state_types, asked.state_names, of=asked.of, flow_run_id=owner
+            )
+            rows = ledger.task_runs(usual, limit=asked.limit, after=asked.behind)
         else:
-            fields = {
-                "task_name": of and (of,),
-                "flow_run_id": owner and (owner,),
-                "state_type": kinds,
-                "state_name": names,
-            }
             rows = ledger.search.task_runs(
-                _with_usual(where, fields),
-                _order(sort, descending=owner is None),
-                limit=limit,
-                offset=offset,
-                after=after,
+                asked.all_of(task_name=asked.of, flow_run_id=owner),
+                asked.order or Order("id", descending=owner is None),
+                limit=asked.limit,
+                offset=asked.offset,
+                after=asked.behind,
             )
         return [recorded_task_run(self._engine, row) for row in rows]
 
@@ -147,7 +146,7 @@ class RunReads:
             filters: Which; see ``caudal.client.schemas.queries.Filters``.
         """
         self._settle()
-        where = _or_all(_task_runs_where(filters))
+        where = counted_task_runs(filters)
         return self._engine.ledger.search.count("task_run", where)
 
     def read_flow_run_states(self, flow_run_id: UUID | str) -> list[State[object]]:
@@ -171,8 +170,8 @@ class RunReads:
         offset: int = 0,
         sort: LogSort | None = None,
         *,
-        flow_run_id: UUID | None = None,
-        task_run_id: UUID | None = None,
+        flow_run_id: UUID | str | None = None,
+        task_run_id: UUID | str | None = None,
         since: int = 0,
     ) -> list[Log]:
         """Return log lines, in the order in which they were recorded.
@@ -182,25 +181,32 @@ class RunReads:
             limit: The most lines to return; None is 10,000, which is the limit of limits.
             offset: How many to pass over. To go on, ``since`` is cheaper.
             sort: ``TIMESTAMP_DESC`` for the last lines first.
-            flow_run_id: Only lines of this flow run and its tasks; this and the next two are for use without a filter.
+            flow_run_id: Only lines of this flow run and its tasks.
             task_run_id: Only lines of this task run.
-            since: Only lines behind this position.
+            since: Only lines behind this position; for use without a filter, a sort and an offset.
         """
         self._settle()
-        ledger = self._engine.ledger
-        if log_filter is None and sort is None and not offset:
+        ledger, first = self._engine.ledger, checked_offset(offset)
+        owner = _id(self._engine, flow_run_id, find_flow_run)
+        task_run = _id(self._engine, task_run_id, find_task_run)
+        if log_filter is None and sort is None and not first:
             found = ledger.logs(
-                flow_run_id=flow_run_id.bytes if flow_run_id else None,
-                task_run_id=task_run_id.bytes if task_run_id else None,
-                since=since,
-                limit=_limit(limit),
+                flow_run_id=owner,
+                task_run_id=task_run,
+                since=checked_offset(since),
+                limit=checked_limit(limit),
             )
         else:
+            if since:
+                msg = "read_logs() takes since without a filter, a sort or an offset. Use offset, or leave them out."
+                raise TypeError(msg)
+            fields = {"flow_run_id": owner, "task_run_id": task_run}
             found = ledger.search.logs(
-                _or_all(None if log_filter is None else log_filter.where()),
-                descending=sort is not None and sort.endswith("DESC"),
-                limit=_limit(limit),
-                offset=offset,
+                _lines(log_filter, fields),
+                descending=sort is not None
+                and one_of("sort", sort, LogSort) == LogSort.TIMESTAMP_DESC,
+                limit=checked_limit(limit),
+                offset=first,
             )
         return [Log(place, row) for place, row in found]
 
@@ -219,60 +225,28 @@ class RunReads:
         self._engine.journal.barrier().wait()
 
 
-def _limit(limit: int | None) -> int:
-    return MAX_LIMIT if limit is None else min(limit, MAX_LIMIT)
+def _id(
+    engine: Engine, given: UUID | str | None, find: Callable[[Parts, str], Any]
+) -> bytes | None:
+    """Return a run's id; a run that is given by its whole id need not be on record yet."""
+    try:
+        return optional_id(given)
+    except ObjectNotFound:
+        return find(engine, str(given)).id
 
 
-def _order(sort: FlowRunSort | TaskRunSort | None, *, descending: bool) -> Order:
-    if sort is None:
-        return Order("id", descending)
-    from caudal.client.schemas.sorting import order_of  # noqa: PLC0415 - with the filters
-
-    return order_of(sort)
-
-
-def _given(query: Filters) -> Any:
-    """Return the filters that are given, or None when none is."""
-    given = (
-        query.get("flow_filter"),
-        query.get("flow_run_filter"),
-        query.get("task_run_filter"),
-    )
-    return None if given == (None, None, None) else given
-
-
-def _flow_runs_where(query: Filters) -> Where | None:
-    given = _given(query)
-    if given is None:
-        return None
-    from caudal.client.schemas.filters import flow_runs_where  # noqa: PLC0415 - pydantic takes 50 ms
-
-    return flow_runs_where(*given)
-
-
-def _task_runs_where(query: Filters) -> Where | None:
-    given = _given(query)
-    if given is None:
-        return None
-    from caudal.client.schemas.filters import task_runs_where  # noqa: PLC0415 - pydantic takes 50 ms
-
-    return task_runs_where(*given)
-
-
-def _or_all(where: Where | None) -> Where:
-    return Where() if where is None else where
-
-
-def _with_usual(
-    where: Where | None, fields: Mapping[str, tuple[Any, ...] | Any]
-) -> Where:
-    """Return conditions together with those that are said without a filter."""
-    usual = [
-        Condition(field, Relation.IN, values)
-        for field, values in fields.items()
-        if values
+def _lines(log_filter: LogFilter | None, fields: dict[str, bytes | None]) -> Where:
+    """Return the conditions on log lines: those of a filter, and the values of fields."""
+    parts: list[Where | Condition] = [
+        Condition(name, Relation.IN, (value,))
+        for name, value in fields.items()
+        if value is not None
     ]
-    return Where((_or_all(where), *usual))
+    if log_filter is not None:
+        from caudal.client.schemas.filters import LogFilter  # noqa: PLC0415 - pydantic takes 50 ms
+
+        parts.append(LogFilter.model_validate(log_filter).where())
+    return Where(tuple(parts))
 
 
 def _states(moves: Iterable[Move], last: State[Any]) -> list[State[object]]:

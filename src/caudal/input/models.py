@@ -110,7 +110,7 @@ class BaseRunInput(BaseModel):
 
     async def asend_to(
         self,
-        flow_run_id: UUID,
+        flow_run_id: UUID | str,
         sender: str | None = None,
         key_prefix: str | None = None,
     ) -> None:
@@ -120,7 +120,7 @@ class BaseRunInput(BaseModel):
     @dispatched(asend_to)
     def send_to(
         self,
-        flow_run_id: UUID,
+        flow_run_id: UUID | str,
         sender: str | None = None,
         key_prefix: str | None = None,
     ) -> None:

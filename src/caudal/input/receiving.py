@@ -11,6 +11,7 @@ from caudal.engine.composition import current_engine
 from caudal.engine.context import current
 from caudal.engine.waiting import awaiting, blocked
 from caudal.exceptions import MissingContextError
+from caudal.model.ids import parse_id
 from caudal.twins import dispatched, in_thread
 
 if TYPE_CHECKING:
@@ -141,10 +142,11 @@ def receiver(flow_run_id: UUID | str | None) -> bytes:
     """Return a flow run's id, that of the flow run in charge by default.
 
     Raises:
+        ObjectNotFound: What is given is no id.
         MissingContextError: None is given, and none is in charge.
     """
     if flow_run_id is not None:
-        return UUID(str(flow_run_id)).bytes
+        return parse_id(flow_run_id, "flow run")
     run = current.get()
     if run is None or run.scope.id is None:
         raise MissingContextError("receiving inputs without a flow_run_id")

@@ -11,6 +11,8 @@ from __future__ import annotations
 from itertools import count
 from uuid import UUID
 
+from caudal.exceptions import ObjectNotFound
+
 ID_BYTES = 16
 
 
@@ -61,3 +63,22 @@ def task_run_id_range(flow_run_id: bytes) -> tuple[bytes, bytes]:
 def format_id(value: bytes) -> str:
     """Return an id as people and programs write it."""
     return str(UUID(bytes=value))
+
+
+def parse_id(text: str | UUID, kind: str = "run") -> bytes:
+    """Return the bytes of a written id.
+
+    Raises:
+        ObjectNotFound: The text is no id.
+    """
+    if isinstance(text, UUID):
+        return text.bytes
+    try:
+        return UUID(text).bytes
+    except (ValueError, AttributeError):  # the latter for what is no text
+        raise ObjectNotFound(kind, str(text)) from None
+
+
+def optional_id(text: str | UUID | None, kind: str = "run") -> bytes | None:
+    """Return the bytes of a written id, or None for none; see `parse_id`."""
+    return None if text is None else parse_id(text, kind)

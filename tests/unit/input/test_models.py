@@ -153,3 +153,22 @@ def test_a_form_can_be_filled_in_before_it_is_shown() -> None:
     assert (form.describes(), Number.describes()) == ("Which number?", None)
     assert "value" in Number.model_json_schema()["required"]
     assert form.model_json_schema().get("required") is None
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_run_is_named_by_the_id_that_runtime_tells() -> None:
+    """An id may be text, as in Prefect; other text, and what is no text, is no run."""
+
+    @flow
+    def itself() -> list[int]:
+        me = runtime.flow_run.id
+        assert isinstance(me, str)
+        send_input(5, me)
+        return list(receive_input(int, timeout=0, flow_run_id=me))
+
+    assert itself() == [5]
+    for wrong in ("nobody", 5):
+        with pytest.raises(ObjectNotFound, match=f"no flow run '{wrong}'"):
+            send_input(5, wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        with pytest.raises(ObjectNotFound, match=f"no flow run '{wrong}'"):
+            receive_input(int, flow_run_id=wrong)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -32,7 +32,7 @@ class FlowRunQuery(Filters, total=False):
     #: How many to pass over. Deep in a long list ``before`` is cheaper.
     offset: int
     #: Continue a list behind this run, in the same order.
-    before: UUID | None
+    before: UUID | str | None
     #: Only runs of this flow; this and the next two say the usual without a filter.
     flow_name: str | None
     #: Only runs in these kinds of state.
@@ -51,7 +51,7 @@ class TaskRunQuery(Filters, total=False):
     #: How many to pass over. Deep in a long list ``after`` is cheaper.
     offset: int
     #: Continue a list behind this run, in the same order.
-    after: UUID | None
+    after: UUID | str | None
     #: Only runs of this flow run; this and the next three say the usual without a filter.
     flow_run_id: UUID | str | None
     #: Only runs of this task.
