@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class AsyncClient(AsyncLimitMethods):
-    """Reads the ledger and asks things of flow runs, without blocking the event loop.
+    """Reads the ledger and asks things of flow runs, without blocking the event loop; in ``with`` it gives the client whose methods block.
 
     Args:
         client: What it does it with.
@@ -38,6 +38,12 @@ class AsyncClient(AsyncLimitMethods):
 
     def __init__(self, client: Operations) -> None:
         self._client = self._limits = client
+
+    def __enter__(self) -> Operations:
+        return self._client
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     async def __aenter__(self) -> Self:
         return self

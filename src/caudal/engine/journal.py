@@ -217,7 +217,9 @@ class Journal:
 
     def _run(self) -> None:
         ending = LedgerError(
-            self._ledger.location, "its journal is closed", "Start a new process."
+            self._ledger.location,
+            "it was closed, by the end of the test harness or process that it belonged to",
+            "Call get_client() again, and read what a harness recorded before its block ends.",
         )
         try:
             while self._turn():

@@ -53,6 +53,7 @@ def flow_view(scope: FlowScope) -> FlowRun:
         parameters=scope.parameters,
         tags=sorted(scope.tags),
         attempt=scope.fence.attempt,
+        flow_version=scope.spec.version if scope.spec else None,
     )
 
 

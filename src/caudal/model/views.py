@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,8 +16,50 @@ if TYPE_CHECKING:
     from caudal.model.runs import FlowRunRow, TaskRunRow
 
 
+class _Run:
+    """What flow runs and task runs have in common."""
+
+    __slots__ = ()
+
+    state: State[Any]
+    created: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+
+    @property
+    def state_type(self) -> StateType:
+        """Kind of the state; a text, too."""
+        return self.state.type
+
+    @property
+    def state_name(self) -> str:
+        """Name of the state."""
+        return self.state.name
+
+    @property
+    def expected_start_time(self) -> datetime:
+        """When it was to start: when it was made, as long as nothing schedules runs."""
+        return self.created
+
+    @property
+    def updated(self) -> datetime:
+        """When it entered its state."""
+        return self.state.timestamp or self.created
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds between start and end; None while one of them is missing."""
+        span = self.start_time and self.end_time and self.end_time - self.start_time
+        return span.total_seconds() if span is not None else None
+
+    @property
+    def total_run_time(self) -> timedelta:
+        """Time between start and end, waits between attempts and pauses included; none while it has not ended."""
+        return timedelta(seconds=self.duration_seconds or 0)
+
+
 @dataclass(slots=True)
-class FlowRun:
+class FlowRun(_Run):
     """A flow run at one moment. Times are aware UTC; ids are UUIDs."""
 
     id: UUID
@@ -37,26 +79,12 @@ class FlowRun:
     task_completed: int = 0
     task_failed: int = 0
     task_running: int = 0
+    flow_version: str | None = None
     details: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def state_type(self) -> StateType:
-        """Kind of the state; a text, too."""
-        return self.state.type
-
-    @property
-    def state_name(self) -> str:
-        """Name of the state."""
-        return self.state.name
-
-    @property
-    def duration_seconds(self) -> float | None:
-        """Seconds between start and end; None while one of them is missing."""
-        return _seconds(self.start_time, self.end_time)
 
 
 @dataclass(slots=True)
-class TaskRun:
+class TaskRun(_Run):
     """A task run at one moment. Times are aware UTC; ids are UUIDs."""
 
     id: UUID
@@ -73,16 +101,6 @@ class TaskRun:
     details: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
-    def state_type(self) -> StateType:
-        """Kind of the state; a text, too."""
-        return self.state.type
-
-    @property
-    def state_name(self) -> str:
-        """Name of the state."""
-        return self.state.name
-
-    @property
     def task_key(self) -> str:
         """Name of the task."""
         return self.task_name
@@ -96,11 +114,6 @@ class TaskRun:
     def cache_key(self) -> str | None:
         """Key under which the result can be found again."""
         return self.details.get("cache_key")
-
-    @property
-    def duration_seconds(self) -> float | None:
-        """Seconds between start and end; None while one of them is missing."""
-        return _seconds(self.start_time, self.end_time)
 
 
 @dataclass(slots=True)
@@ -187,6 +200,7 @@ def flow_run_view(row: FlowRunRow, data: Any = None) -> FlowRun:
         task_completed=row.task_completed,
         task_failed=row.task_failed,
         task_running=row.task_running,
+        flow_version=row.details.get("version"),
         details=row.details,
     )
 
@@ -228,7 +242,3 @@ def _maybe(at: float | None) -> datetime | None:
 
 def _uuid(value: bytes | None) -> UUID | None:
     return None if value is None else UUID(bytes=value)
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    return None if start is None or end is None else (end - start).total_seconds()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING
+import asyncio
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from caudal import flow, get_client, get_run_logger, task
-from caudal.exceptions import AmbiguousNameError, LedgerError, ObjectNotFound
+from caudal.exceptions import (
+    AmbiguousNameError,
+    ConfigurationError,
+    LedgerError,
+    ObjectNotFound,
+)
 from caudal.testing.utilities import caudal_test_harness
 
 if TYPE_CHECKING:
+    from caudal.model.views import FlowRun
     from tests.conftest import Record
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -166,3 +173,72 @@ def test_a_task_run_outside_flows_has_a_history(record: Record) -> None:
     states = record.client.read_task_run_states(run.id)
     assert [state.name for state in states] == ["Pending", "Running", "Completed"]
     assert {state.state_details.task_run_id for state in states} == {run.id}
+
+
+def test_a_client_is_awaited_where_code_can_await() -> None:
+    """As every name that takes time; ``with``, ``async with`` and ``sync_client`` say which it is to be."""
+    count([1])
+
+    async def read() -> list[list[FlowRun]]:
+        with get_client() as blocking:
+            found = [blocking.read_flow_runs()]
+        client: Any = get_client()
+        found += [await client.read_flow_runs(), get_client(sync_client=True).read_flow_runs()]  # fmt: skip
+        async with get_client() as awaited, get_client(sync_client=True) as same:
+            return [*found, await awaited.read_flow_runs(), await same.read_flow_runs()]
+
+    expected = get_client().read_flow_runs()
+    assert asyncio.run(read()) == [expected] * 5
+
+    @flow
+    def plain() -> list[FlowRun]:
+        return get_client().read_flow_runs(flow_name="count")
+
+    async def calls_it() -> list[FlowRun]:
+        return plain()
+
+    assert asyncio.run(calls_it()) == expected
+
+    async def awaits() -> list[FlowRun]:
+        return await get_client(sync_client=False).read_flow_runs(flow_name="count")
+
+    assert asyncio.run(awaits()) == expected
+
+
+def test_settings_for_http_are_refused() -> None:
+    """None are needed, and ones that do nothing would mislead."""
+    get_client(None)
+    with pytest.raises(ConfigurationError, match=r"httpx_settings=\{'timeout': 1\}"):
+        get_client({"timeout": 1})  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def test_a_client_outlives_its_harness_without_a_riddle() -> None:
+    """The error says that the record is gone, and how to get another client."""
+    with caudal_test_harness() as client:
+        count([1])
+    with pytest.raises(LedgerError, match=r"it was closed.*get_client\(\) again"):
+        client.read_flow_runs()
+
+
+def test_runs_tell_what_prefects_tell(record: Record) -> None:
+    """Versions and times by the same names."""
+    count.with_options(version="7")([1])
+    run, task_run = record.flow(), record.tasks()["step-0"]
+    assert run.flow_version == "7"
+    for each in (run, task_run):
+        assert each.expected_start_time == each.created
+        assert each.updated == each.end_time == each.state.timestamp
+        assert each.total_run_time == each.end_time - each.start_time  # type: ignore[operator]
+    made = record.client.create_flow_run(count, parameters={"numbers": [1]})
+    assert (made.total_run_time, made.updated) == (timedelta(), made.created)
+
+
+def test_hooks_are_told_the_version_of_the_flow() -> None:
+    """The run that a hook is given has it too."""
+    seen: list[str | None] = []
+
+    @flow(version="8", on_completion=[lambda _, run, __: seen.append(run.flow_version)])
+    def versioned() -> None: ...
+
+    versioned()
+    assert seen == ["8"]
