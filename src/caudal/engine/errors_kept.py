@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from caudal.engine.masking import is_hiding, masked
 from caudal.exceptions import CaudalError
 from caudal.model.ids import format_id
+from caudal.storage.serializers import dump, resolve_serializer
 
 if TYPE_CHECKING:
     from caudal.engine.flow_scope import FlowScope
@@ -33,10 +35,18 @@ def keep_flow_error(scope: FlowScope, state: State[Any]) -> str | None:
 
 
 def _kept(scope: FlowScope, error: BaseException, key: str) -> str | None:
-    """Store an exception and return its key; None where it cannot be stored: it is on record as text all the same."""
+    """Store an exception and return its key; None where it cannot be stored or holds a secret: its text is on record all the same."""
     try:
+        if is_hiding() and _holds_secret(error):
+            return None
         results = scope.parts.results
         return results.write(error, key, scope=scope, serializer="pickle").key
     except CaudalError as problem:
         _logger.debug("the exception %r is not kept as an object: %s", key, problem)
         return None
+
+
+def _holds_secret(error: BaseException) -> bool:
+    """Say whether a secret that this process has loaded would be stored with an exception."""
+    text = dump(resolve_serializer("pickle"), error).decode("utf-8", "replace")
+    return masked(text) != text

@@ -24,6 +24,7 @@ from caudal.exceptions import (
     EncryptionKeyError,
     InvalidNameError,
     ObjectAlreadyExists,
+    RemoteError,
     SecretNotReadableError,
     UnknownBlockType,
 )
@@ -292,6 +293,29 @@ def test_a_loaded_secret_never_reaches_log_or_record(
     row = record.client.read_logs(task_run_id=record.task("leak").id)[0][1]
     assert row.message.startswith("key ******** ")
     assert row.extra == {"key": {"a": ["********"]}}
+
+
+def test_an_exception_with_a_secret_is_not_stored_where_others_are(
+    record: Record, home: Path
+) -> None:
+    """Of a flow that keeps its results, too, no file has the secret; the exception is told as text."""
+    Secret(value=PASSWORD).save("key")
+
+    @flow(persist_result=True)
+    def careless(*, tells: bool) -> None:
+        key = Secret.load("key").get()
+        raise ValueError("bad key " + (key if tells else "of mine"))
+
+    with pytest.raises(ValueError, match="bad key"):
+        careless(tells=True)
+    with pytest.raises(RemoteError, match=r"ValueError: bad key \*{8}"):
+        record.flow().state.result()
+    files = [file for file in home.rglob("*") if file.is_file()]
+    assert files
+    assert not [file for file in files if b"correct-horse" in file.read_bytes()]
+    careless(tells=False, return_state=True)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="bad key of mine"):
+        record.flow().state.result()
 
 
 def test_a_block_stays_secret_where_it_travels(record: Record) -> None:
