@@ -271,7 +271,9 @@ class Keeping:
             stored = results.find(key, self._place)
             if stored is None:
                 return None
-            return Kept(stored, results.read(stored, self._place), recorded)
+            value = results.read(stored, self._place)
+            results.note(stored, self._run.scope, self._place)
+            return Kept(stored, value, recorded)
         except (LedgerError, StorageError) as error:
             if not isinstance(error, (ResultLostError, ResultCorruptedError)):
                 raise

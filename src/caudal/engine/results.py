@@ -175,6 +175,14 @@ class Results:
             raise MissingResult(f"key {key!r}")
         return self.read(stored, place)
 
+    def note(self, stored: StoredResult, scope: Owner, place: Place) -> None:
+        """Have the ledger know a result that was found in a place, for those who read the record of the run that takes it."""
+        if place.values is None or self.find(stored.key) is not None:
+            return
+        location = place.values.location(stored.key)
+        known = replace(stored, inline=None, location=location)
+        self._journal.put(_ResultItem(self, known, scope))
+
     def load_recorded(self, key: str) -> Any:
         """Return the value that a run on record stored, expired or not, from the place that its flow or task named.
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from caudal import flow, get_client, task
+from caudal.cache_policies import INPUTS
 from caudal.engine.composition import close_engine
 from caudal.exceptions import (
     CancelledRun,
@@ -24,6 +25,7 @@ from caudal.filesystems import LocalFileSystem
 from caudal.flow_runs import resume_flow_run, wait_for_flow_run
 from caudal.futures import FlowRunFuture
 from caudal.states import Failed
+from caudal.testing.utilities import caudal_test_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,6 +237,21 @@ def test_results_are_read_from_the_place_that_their_flow_names(
         file.unlink()
     with pytest.raises(MissingResult, match="flows"):
         newest("placed").result()
+
+
+def test_a_cached_result_of_another_ledger_is_read_from_the_record(
+    record: Record, tmp_path: Path
+) -> None:
+    """Whoever shares a place for results finds them in it, also by the run that took one."""
+
+    @task(cache_policy=INPUTS, result_storage=tmp_path)
+    def doubled(number: int) -> list[int]:
+        return [number, number]
+
+    with caudal_test_harness():
+        doubled(4)
+    assert doubled(4, return_state=True).name == "Cached"
+    assert record.task("doubled").state.result() == [4, 4]
 
 
 def test_a_state_on_record_is_awaited_where_code_can_await() -> None:
