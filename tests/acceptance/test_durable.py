@@ -172,6 +172,13 @@ def test_a_run_that_kills_every_process_is_given_up(sound_lab: Lab) -> None:
     assert noted(sound_lab, "a")[1:] == [4, 1, 1]
 
 
+def test_a_durable_run_is_on_record_before_its_code_runs(sound_lab: Lab) -> None:
+    """However soon its process dies, the next call goes on with it."""
+    for attempt in (1, 2, 3):
+        assert sound_lab.run("durable.py", "a", DEADLY="a0").status == -9
+        assert sound_lab.flow_run().attempt == attempt
+
+
 def test_a_given_up_run_is_not_taken_up_by_a_restart(sound_lab: Lab) -> None:
     """Nor does the call start a new run, which would do it all again: it says what there is, until somebody decides."""
     deadly = {"DEADLY": "a1", "CAUDAL_RECOVERY_LIMIT": "1"}
@@ -268,6 +275,8 @@ def test_failed_tries_count_when_the_process_dies(sound_lab: Lab) -> None:
     assert sound_lab.noted() == ["hopeless"] * 3
     row = sound_lab.flow_run()
     assert (row.state_type, row.attempt) == ("FAILED", 2)
+    shown = sound_lab.run("caudal", "flow-run", "explain", row.name)
+    assert "hopeless-0 is Failed after 2 attempts" in shown.out
 
 
 def test_a_task_that_failed_is_not_tried_again_when_the_process_dies(

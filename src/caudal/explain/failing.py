@@ -47,7 +47,7 @@ def ended_task(record: Record, row: TaskRunRow, depth: int) -> Reason:
         return _lost_task(record, row)
     if row.state_type not in BROKEN:
         return Reason(f"{row.name}: {ended(row.state_name, details)}")
-    text = _failure(row.name, row.state_name, details, row.run_count)
+    text = _failure(row.name, row.state_name, details, details.get("failures", 0))
     return Reason(text, _behind(record, details, depth))
 
 
