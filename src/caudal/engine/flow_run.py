@@ -63,7 +63,8 @@ def flow_program(scope: FlowScope) -> Generator[Command, Any, State[Any]]:
     try:
         scope.parameters = _validated(scope)
         if scope.spec.durable and scope.parent is None and not scope.resumed:
-            yield Durable(scope.journal)  # so that nothing is done that nobody would go on with
+            # So that nothing is done that nobody would go on with.
+            yield Durable(scope.journal)
         state = yield from _attempts(scope)
         yield from _close(scope, state)
     except ParameterError as error:
