@@ -69,9 +69,8 @@ def test_a_run_is_resumed_from_its_record(lab: Lab, pipeline: str) -> None:
     """What ``import prefect`` meant is on record."""
     file = lab.folder / pipeline
     good = file.read_text()
-    file.write_text(
-        good.replace("return 2 * number + more", "return 2 / number + more")
-    )
+    broken = good.replace("return 2 * number + more", "return 2 / number + more  # 0")
+    file.write_text(broken)  # of another length: Python compares that, and seconds
     assert lab.run("caudal", "run", "--as-prefect", f"{pipeline}:doubled").status == 1
     file.write_text(good)
     done = lab.run("caudal", "flow-run", "resume", lab.flow_run().name)
