@@ -122,10 +122,10 @@ def make_task_run(
     if spec.assets is not None and scope.lineage is None:
         scope.lineage = new_lineage()
     _connect(run, args, kwargs, wait_for)
-    tags = added_tags.get() | spec.tags | scope.tags
-    if tags:
-        run.know(tags=sorted(tags))
-        run.tags = tags
+    added = added_tags.get()
+    if added or spec.tags or scope.tags:
+        run.tags = added | spec.tags | scope.tags
+        run.know(tags=sorted(run.tags))
     return run
 
 
