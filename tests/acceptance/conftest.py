@@ -142,7 +142,8 @@ class Lab:
             return list(ledger.flow_runs(RunFilter(), limit=1_000_000))
 
     def flow_run(self) -> FlowRunRow:
-        """Return the only flow run."""
+        """Return the only flow run, once it is on record."""
+        self.wait_until(lambda: bool(self.flow_runs()), "a flow run is on record")
         (row,) = self.flow_runs()
         return row
 

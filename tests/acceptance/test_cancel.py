@@ -81,6 +81,7 @@ def test_only_the_child_that_was_cancelled_ends(sound_lab: Lab) -> None:
     """Its caller gets the error, may handle it, and completes."""
     process = sound_lab.start("slow.py", "patient_parent")
     sound_lab.wait_for("working")
+    sound_lab.wait_until(lambda: len(sound_lab.flow_runs()) == 2, "it is on record")
     (child,) = [row for row in sound_lab.flow_runs() if row.flow_name == "child"]
     assert sound_lab.run("caudal", "flow-run", "cancel", child.name).status == 0
     assert sound_lab.end_of(process).status == 0
