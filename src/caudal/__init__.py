@@ -71,13 +71,45 @@ _HOMES = {
 }
 
 
+#: Modules that are there as attributes without an import of their own.
+_MODULES = frozenset(
+    [
+        "artifacts",
+        "assets",
+        "blocks",
+        "cache_policies",
+        "client",
+        "context",
+        "exceptions",
+        "filesystems",
+        "flow_runs",
+        "flows",
+        "futures",
+        "input",
+        "logging",
+        "results",
+        "runtime",
+        "schedules",
+        "serializers",
+        "settings",
+        "states",
+        "task_runners",
+        "tasks",
+        "transactions",
+        "variables",
+    ]
+)
+
+
 def __getattr__(name: str) -> Any:
+    import importlib  # noqa: PLC0415 - names are looked up where they are used
+
+    if name in _MODULES:
+        return importlib.import_module(f"caudal.{name}")
     home = _HOMES.get(name)
     if home is None:
         msg = f"module 'caudal' has no attribute {name!r}"
         raise AttributeError(msg)
-    import importlib  # noqa: PLC0415 - names are looked up where they are used
-
     value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value

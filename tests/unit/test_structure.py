@@ -107,6 +107,16 @@ def test_import_stays_cheap(statement: str) -> None:
     assert len(loaded) < 150, loaded
 
 
+def test_modules_are_attributes_of_the_package() -> None:
+    """After ``import caudal`` alone, as in Prefect."""
+    program = (
+        "import caudal; print(caudal.runtime.flow_run.id, caudal.states.Completed().type.value);"
+        "print(hasattr(caudal, 'nope'))"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert printed.split() == ["None", "COMPLETED", "False"]
+
+
 def test_every_public_name_has_a_known_type() -> None:
     """Users' type checkers know all of caudal: nothing public is left for them to infer."""
     command = ["--verifytypes", "caudal", "--ignoreexternal", "--outputjson"]
