@@ -22,16 +22,13 @@ from caudal.model.attempts import attempts_of
 from caudal.model.views import flow_run_view, task_run_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from caudal.ledger.port import Ledger
     from caudal.model.attempts import Attempt
     from caudal.model.checks import CheckResult
     from caudal.model.progress import Progress
-    from caudal.model.runs import Event, FlowRunRow, Move, Used
+    from caudal.model.runs import FlowRunRow, Move, Used
     from caudal.model.views import FlowRun, TaskRun
 
-_PAGE = 5000
 #: Task runs that failed, of which an inspection tells more than their number.
 _FAILED_SHOWN = 10
 
@@ -164,24 +161,11 @@ def inspect_task_run(given: str, flow_run: str | None) -> TaskRunInspection:
 
 
 def _task_history(ledger: Ledger, run: TaskRun) -> tuple[list[Move], list[Used]]:
-    moves: list[Move] = []
-    used: list[Used] = []
-    for event in _events(ledger, run.flow_run_id.bytes if run.flow_run_id else None):
-        if event.task_run_id == run.id.bytes and event.kind == "task_run":
-            change = decode_task_change(event.payload)
-            moves += change.moves
-            used += change.used
-    return moves, used
-
-
-def _events(ledger: Ledger, flow_run_id: bytes | None) -> Iterator[Event]:
-    since = 0
-    while True:
-        events = ledger.events(since=since, flow_run_id=flow_run_id, limit=_PAGE)
-        yield from events
-        if len(events) < _PAGE:
-            return
-        since = events[-1].seq
+    owner = None if run.flow_run_id is None else run.flow_run_id.bytes
+    events = ledger.changes(owner, run.id.bytes)
+    changes = [decode_task_change(event.payload) for event in events]
+    moves = [move for change in changes for move in change.moves]
+    return moves, [used for change in changes for used in change.used]
 
 
 def _worker(ledger: Ledger, row: FlowRunRow) -> str | None:
