@@ -13,7 +13,7 @@ from caudal.engine.snapshots import flow_view, task_view
 from caudal.engine.tracebacks import user_traceback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from caudal.engine.commands import Command
     from caudal.engine.flow_scope import FlowScope
@@ -37,11 +37,7 @@ def task_hooks(
         return
     args, kwargs = run.args, run.kwargs
     run.args, run.kwargs = given
-    for hook in hooks:
-        try:
-            yield Hook(run, hook, run.spec.decorated, task_view(run), run.state())
-        except Exception as error:  # noqa: BLE001 - the user's code; hooks never change the state
-            _log_failure(task_logger(run), hook, error)
+    yield from _call(run, hooks, task_view, task_logger)
     run.args, run.kwargs = args, kwargs
 
 
@@ -57,17 +53,22 @@ def flow_hooks(scope: FlowScope, moment: str) -> Generator[Command, Any, bool]:
     hooks = spec.hooks.get(moment)
     if not hooks or not (yield from scope.is_own()):
         return False
-    for hook in hooks:
-        try:
-            yield Hook(scope, hook, spec.decorated, flow_view(scope), scope.state())
-        except Exception as error:  # noqa: BLE001 - the user's code; hooks never change the state
-            _log_failure(flow_logger(scope), hook, error)
+    yield from _call(scope, hooks, flow_view, flow_logger)
     return True
 
 
-def _log_failure(logger: RunLogger, hook: Callable[..., Any], error: Exception) -> None:
-    name = getattr(hook, "__name__", hook)
-    logger.error("hook %r failed\n%s", name, user_traceback(error))
+def _call(
+    run: Any,
+    hooks: Iterable[Callable[..., Any]],
+    view: Callable[[Any], Any],
+    logger: Callable[[Any], RunLogger],
+) -> Generator[Command, Any, None]:
+    for hook in hooks:
+        try:
+            yield Hook(run, hook, run.spec.decorated, view(run), run.state())
+        except Exception as error:  # noqa: BLE001 - the user's code; hooks never change the state
+            name = getattr(hook, "__name__", hook)
+            logger(run).error("hook %r failed\n%s", name, user_traceback(error))
 
 
 def wants_retry(run: LiveTask, state: State[Any]) -> Generator[Command, Any, bool]:
